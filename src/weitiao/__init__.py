@@ -1,0 +1,34 @@
+"""weitiao (微调): a labelled file in, a fine-tuned language model out.
+
+>>> import weitiao
+>>> result = weitiao.tune("reviews.csv")              # the whole pipeline; a `Result` with scores and folders
+>>> weitiao.load(result.folder).predict(["很好吃"])   # [{'label': 'positive', 'probability': 0.98, ...}]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from weitiao._version import __version__
+
+if TYPE_CHECKING:
+    from weitiao.bundle import Bundle as Bundle
+    from weitiao.bundle import load as load
+    from weitiao.pipeline import Result as Result
+    from weitiao.pipeline import tune as tune
+    from weitiao.recipe import Recipe as Recipe
+
+__all__ = ["Bundle", "Recipe", "Result", "__version__", "load", "tune"]
+
+_HOME = {"tune": "pipeline", "Result": "pipeline", "load": "bundle", "Bundle": "bundle", "Recipe": "recipe"}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, because `import weitiao` (and `weitiao --help`) must not pay for importing torch.
+    if name not in _HOME:
+        raise AttributeError(f"module 'weitiao' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"weitiao.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

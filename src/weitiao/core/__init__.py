@@ -1,0 +1,1 @@
+"""What everything stands on: errors, languages, atomic files, seeds, text. Imports nothing of weitiao's."""

@@ -1,0 +1,44 @@
+"""What a text looks like: its folded form for comparison, its script, its language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Literal
+
+_HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
+_LATIN = re.compile(r"[A-Za-zÀ-ɏ]+")
+
+Language = Literal["zh", "en", "other"]
+
+
+def fold(text: str) -> str:
+    """The form in which two texts count as equal: NFKC, case folded, without white space and punctuation.
+
+    A text of punctuation only keeps its characters, else all of them would be one.
+
+    >>> fold("Ｈello, World！") == fold("hello world")
+    True
+    """
+    norm = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(c for c in norm if unicodedata.category(c)[0] not in "ZCP")
+    return kept or "".join(norm.split())
+
+
+def dominant_language(texts: Iterable[str]) -> Language:
+    """`zh` where Chinese characters outweigh Latin words, `en` where Latin words prevail, else `other`.
+
+    A guess for choosing tokenisers and base models: one Chinese character weighs as much as one Latin word, and the
+    share of other scripts decides for `other`. French counts as `en` here; name the model where that matters.
+    """
+    han = latin = letters = 0
+    for text in texts:
+        han += len(_HAN.findall(text))
+        words = _LATIN.findall(text)
+        latin += len(words)
+        letters += sum(map(str.isalpha, text)) - sum(map(len, words))
+    other = letters - han
+    if other > han + latin:
+        return "other"
+    return "zh" if han >= latin and han else "en" if latin else "other"

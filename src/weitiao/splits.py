@@ -1,0 +1,75 @@
+"""The checked rows of a run on disk: `prepare/{train,validation,test}.parquet` and the task that reads them.
+
+>>> write(folder / "train.parquet", examples)
+>>> len(load(run, "train"))
+300
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from weitiao import tasks
+from weitiao.core import files
+from weitiao.core.errors import RunError
+from weitiao.core.i18n import t
+from weitiao.example import Example
+from weitiao.run import Run
+
+PARTS = ("train", "validation", "test")
+
+
+def write(path: Path, examples: Sequence[Example]) -> None:
+    """One parquet file: id, inputs, target, source, meta (the three structured ones as JSON text)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def column(name: str) -> list[str]:
+        return [json.dumps(getattr(e, name), ensure_ascii=False) for e in examples]
+
+    table = pa.table({
+        "id": [e.id for e in examples], "inputs": column("inputs"), "target": column("target"),
+        "source": [e.source for e in examples], "meta": column("meta"),
+    })
+    pq.write_table(table, path)
+
+
+def read(path: Path) -> Iterator[Example]:
+    """The examples of one file, in order. Raises RunError `run.unreadable`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        for batch in pq.ParquetFile(path).iter_batches():
+            for r in batch.to_pylist():
+                yield Example(r["id"], json.loads(r["inputs"]), json.loads(r["target"]), r["source"],
+                              json.loads(r["meta"]))
+    except (OSError, pa.ArrowInvalid, KeyError, ValueError) as e:
+        raise RunError("run.unreadable", t("cannot be read: {e}", "无法读取：{e}", e=e), where=str(path),
+                       fix=t("run the command again with another --out", "请换一个 --out 重新运行")) from e
+
+
+def load(run: Run, part: str) -> list[Example]:
+    """One part of a run's data: "train", "validation" or "test"."""
+    return list(read(run.folder / "prepare" / f"{part}.parquet"))
+
+
+def write_task(path: Path, name: str, task: tasks.Task) -> None:
+    """The task with its options, columns and what it learnt from the training rows."""
+    files.write_json(path, {"name": name, "options": task.options.model_dump(mode="json"),
+                            "columns": dict(task.columns), "state": task.state()})
+
+
+def read_task(path: Path) -> tuple[str, tasks.Task]:
+    """What `write_task` wrote."""
+    got = files.read_json(path)
+    task = tasks.make(got["name"], got["options"], got["columns"])
+    task.restore(got["state"])
+    return got["name"], task
+
+
+def load_task(run: Run) -> tuple[str, tasks.Task]:
+    """The task of a run: its name and the task itself."""
+    return read_task(run.folder / "prepare" / "task.json")

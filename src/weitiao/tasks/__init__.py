@@ -1,0 +1,181 @@
+"""Tasks: what is learnt from a row and how it is judged. One file each; its name is the task's name.
+
+A task module has `Options` (a pydantic model; every field has a description and a default), `Task` (below) and
+`SAMPLES`: a tuple of `Sample`, small data sets on which the contract suite tunes a tiny model.
+
+The model's own `loss` is never used: `loss_sum` returns a sum and `count` what it sums over. One place (tune/loop.py)
+divides, by the count of the whole update. See docs/design.md, rule 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from weitiao.core import plugins
+from weitiao.example import Example, Row
+from weitiao.models.spec import HeadSpec as HeadSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from weitiao.metrics import Score
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """What the first rows (up to 20,000) say about one column."""
+
+    name: str
+    kind: Literal["text", "number", "list", "object", "empty"]  # the kind of at least 98 % of its filled values
+    filled: float  # share of rows that have a value
+    distinct: int  # distinct values among the sampled rows
+    mean_chars: float
+    integral: bool  # all numbers are whole
+    examples: tuple[str, ...]  # three values, shortened
+    separator: str = ""  # `,` `;` `|` or `/` when values look like lists of a few repeated names
+
+
+@dataclass(frozen=True, slots=True)
+class TableProfile:
+    """What a task guesses from."""
+
+    rows: int  # sampled rows
+    columns: tuple[ColumnProfile, ...]
+
+    def get(self, name: str) -> ColumnProfile | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A task's claim that a table is for it.
+
+    Args:
+        strength: 0 to 1; the strongest claim wins. 0.9: column names say so; 0.6: only the values do.
+        columns: role to column name, e.g. {"text": "comment", "label": "star"}.
+        options: what the table says about the task's Options, e.g. {"multi_label": True}.
+        reason: one sentence in the user's language.
+    """
+
+    strength: float
+    columns: Mapping[str, str]
+    reason: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example as token ids. Several windows where a long text was cut into windows; else exactly one.
+
+    Args:
+        windows: token ids with special tokens, each at most max_length long.
+        types: token type ids of the same shapes, or () for models without them.
+        target: the target as numbers, or None when unknown.
+        tokens_lost: how many tokens truncation cut.
+    """
+
+    windows: tuple[tuple[int, ...], ...]
+    types: tuple[tuple[int, ...], ...]
+    target: Any
+    tokens_lost: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest window: what padding is decided by."""
+        return max(map(len, self.windows))
+
+
+class Batch(dict[str, Any]):
+    """Tensors of one micro-batch: `input_ids`, `attention_mask` (W, T) [, `token_type_ids`]; `owner` (W,) says which
+    of the B rows a window belongs to; `targets` (B, ...) or absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A tiny data set for the contract suite. `bad` rows must raise RowError in `read`."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    columns: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    bad: tuple[Mapping[str, Any], ...] = ()
+
+
+class Task(Protocol):
+    """One task with its options and what it has learnt from the training targets (`fit`)."""
+
+    options: BaseModel
+    columns: Mapping[str, str]  # role to column
+
+    @staticmethod
+    def guess(profile: TableProfile, columns: Mapping[str, str]) -> Guess | None:
+        """Is this table for me? `columns` are the roles that the user named: they must be kept."""
+
+    def read(self, row: Row) -> Example:
+        """Check one row. A missing target column gives target None (prediction). Raises RowError."""
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Learn label names, class weights ... from the training rows. Raises DataError (`data.one_class` ...)."""
+
+    def state(self) -> dict[str, Any]:
+        """What `fit` learnt, as JSON; `restore` takes it back."""
+
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+    def strata(self, example: Example) -> str:
+        """The name by which a split is stratified ("" for none)."""
+
+    def head(self) -> HeadSpec: ...
+
+    def encode(self, examples: Sequence[Example], tokenizer: Any, max_length: int) -> list[Encoded]:
+        """Token ids and numeric targets. Targets that `fit` has not seen raise RowError."""
+
+    def collate(self, rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch: ...
+
+    def count(self, batch: Batch) -> float:
+        """What `loss_sum` sums over (rows, or the rows' weights); additive over micro-batches and ranks."""
+
+    def loss_sum(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Sum of the rows' losses in float32 (scalar). `logits` is the model's output, (W, outputs)."""
+
+    def logits(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(B, outputs) float32: windows pooled to rows."""
+
+    def decode(self, logits: NDArray[np.float32]) -> list[dict[str, Any]]:
+        """Predictions as a person reads them: {"label": ..., "probability": ..., "probabilities": {...}}."""
+
+    def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0) -> list[Score]:
+        """All metrics, the primary one first, each with interval, n and signature."""
+
+    def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
+        """Per row: its share of the primary metric (1/0 for accuracy), for paired tests and error tables."""
+
+    def quick(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> dict[str, float]:
+        """The cheap metrics of a validation during training, without intervals, primary first; `loss` is added by
+        the caller. Larger is better unless the name is in weitiao.metrics.LOWER_IS_BETTER."""
+
+
+def names() -> tuple[str, ...]:
+    """All tasks, sorted."""
+    return plugins.names(__name__)
+
+
+def load(name: str) -> Any:
+    """The module of that task: `Options`, `Task`, `SAMPLES`. Raises RecipeError `plugin.unknown`."""
+    return plugins.load(__name__, name)
+
+
+def make(name: str, options: Mapping[str, Any], columns: Mapping[str, str]) -> Task:
+    """A task of that name. Raises RecipeError for options that it does not have."""
+    module = load(name)
+    task: Task = module.Task(module.Options(**options), dict(columns))
+    return task
+
+
+def read_all(task: Task, rows: Iterable[Row]) -> list[Example]:
+    """Every row through `task.read`; the first bad one raises. For callers that have clean rows already."""
+    return [task.read(r) for r in rows]
