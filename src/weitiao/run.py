@@ -36,15 +36,15 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, recipe: str, recipe_hash: str, facts: dict[str, Any]) -> Run:
-        """Make the directory. Raises RunError `run.exists` when it holds a run already."""
+        """Make the directory. Raises RunError `run.exists` when it holds anything already."""
         run = cls(folder)
-        if (run.folder / "manifest.json").exists():
+        if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
             raise RunError(
                 "run.exists",
-                t("this folder already holds a run", "该目录已有一次运行"),
+                t("this folder is not empty", "该目录不是空的"),
                 where=str(folder),
-                fix=t("choose another --out, or continue it with: weitiao tune --resume {f}",
-                      "请换一个 --out，或继续它：weitiao tune --resume {f}", f=folder),
+                fix=t("choose another --out, or continue a run with: weitiao tune --resume {f}",
+                      "请换一个 --out；如要继续已有的运行：weitiao tune --resume {f}", f=folder),
             )
         files.write_text(run.folder / "recipe.toml", recipe)
         files.write_json(run.folder / "manifest.json", {
@@ -80,8 +80,10 @@ class Run:
         return self.manifest["stages"].get(stage, {}).get("key") == key and (self.folder / stage).is_dir()
 
     def finish(self, stage: str, key: str, seconds: float) -> None:
-        """Record that a stage ended well."""
-        stages = {**self.manifest["stages"], stage: {"key": key, "seconds": round(seconds, 2)}}
+        """Record that a stage ended well: for which input, how long it took, which files it left."""
+        digests = {p.name: files.sha256(p) for p in sorted((self.folder / stage).glob("*")) if p.is_file()}
+        stages = {**self.manifest["stages"],
+                  stage: {"key": key, "seconds": round(seconds, 2), "files": digests}}
         self.note(stages=stages)
 
     @contextmanager
@@ -94,24 +96,22 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Only one process works on a run. Raises RunError `run.locked` with the holder's process id.
 
-        An advisory lock of the operating system: it dies with its process, so a killed run is never stuck.
+        A lock of the operating system: it dies with its process, so a killed run is never stuck.
         """
-        import fcntl
+        from filelock import FileLock, Timeout
 
-        path = self.folder / ".lock"
-        with path.open("a+") as f:
-            try:
-                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                f.seek(0)
-                raise RunError(
-                    "run.locked",
-                    t("process {p} is working on this run", "进程 {p} 正在使用该运行目录", p=f.read().strip() or "?"),
-                    where=str(self.folder), fix=t("wait for it or stop it", "请等待或先停止它")) from e
-            f.truncate(0)
-            f.write(str(os.getpid()))
-            f.flush()
-            yield
+        holder = self.folder / ".holder"
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                holder.write_text(str(os.getpid()))
+                try:
+                    yield
+                finally:
+                    holder.unlink(missing_ok=True)
+        except Timeout as e:
+            who = holder.read_text() if holder.exists() else "?"
+            raise RunError("run.locked", t("process {p} is working on this run", "进程 {p} 正在使用该运行目录", p=who),
+                           where=str(self.folder), fix=t("wait for it or stop it", "请等待或先停止它")) from e
 
 
 def machine() -> dict[str, Any]:

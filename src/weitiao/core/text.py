@@ -22,8 +22,9 @@ def fold(text: str) -> str:
     True
     """
     norm = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(c for c in norm if unicodedata.category(c)[0] not in "ZCP")
-    return kept or "".join(norm.split())
+    kept = "".join(c for c in norm if unicodedata.category(c)[0] not in "ZCP") or "".join(norm.split())
+    # Dropping a space can join a letter and its accent: again until nothing changes.
+    return kept if kept == text else fold(kept)
 
 
 def dominant_language(texts: Iterable[str]) -> Language:

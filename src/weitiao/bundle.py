@@ -1,0 +1,219 @@
+"""A Bundle: weights, tokenizer, task and labels in one folder, and the only way to a prediction.
+
+>>> bundle = load("runs/reviews")
+>>> bundle.predict(["很好吃", "太慢了"])
+[{'label': 'positive', 'probability': 0.98, ...}, {'label': 'negative', ...}]
+
+The folder is an ordinary transformers model; `weitiao.json` beside the weights says what only we need to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from weitiao import tasks
+from weitiao._version import __version__
+from weitiao.core import files
+from weitiao.core.clean import clean
+from weitiao.core.errors import RowError, RunError
+from weitiao.core.i18n import t
+from weitiao.example import Example, Row
+from weitiao.formats import BadRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from weitiao.models.build import TextModel
+
+Precision = Literal["fp32", "bf16"]
+_CHUNK = 2048  # rows tokenised and sorted by length at a time: memory stays flat on files of any size
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How texts become tensors; equal in tuning, evaluation and prediction because all read it from here.
+
+    Args:
+        max_length: tokens of one window.
+        windows: long texts are cut into windows instead of truncated.
+        clean: the recipe's cleaning options, applied to every text before anything else.
+    """
+
+    max_length: int
+    windows: bool
+    clean: Mapping[str, Any]
+
+
+class Bundle:
+    """A tuned model with everything needed to use it. Made by `load`."""
+
+    def __init__(self, folder: Path, model: Any, tokenizer: Any, name: str, task: tasks.Task,
+                 settings: Settings) -> None:
+        self.folder, self.model, self.tokenizer = folder, model, tokenizer
+        self.task_name, self.task, self.settings = name, task, settings
+        self._bf16: Any = None
+
+    def predict(self, inputs: Sequence[str | Sequence[str] | Mapping[str, Any]], *,
+                precision: Precision = "fp32", batch_tokens: int = 8192) -> list[dict[str, Any]]:
+        """Predictions for texts, pairs of texts, or rows by column (or role) name, in the same order.
+
+        Raises RowError for an input that the task cannot read (empty, not a text).
+        """
+        examples = [self.read(self._row(x, i)) for i, x in enumerate(inputs)]
+        return self.task.decode(self.logits(examples, precision=precision, batch_tokens=batch_tokens))
+
+    def predict_rows(self, rows: Iterable[Row | BadRow], *, precision: Precision = "fp32",
+                     batch_tokens: int = 8192) -> Iterator[tuple[Row | BadRow, dict[str, Any]]]:
+        """Each row with its prediction, streaming in constant memory; a bad row comes back as BadRow with {}."""
+        stream = iter(rows)
+        while chunk := list(islice(stream, _CHUNK)):
+            read = [r if isinstance(r, BadRow) else self._try(r) for r in chunk]
+            examples = [e for e in read if isinstance(e, Example)]
+            answers = iter(self.task.decode(self.logits(examples, precision=precision, batch_tokens=batch_tokens)))
+            for row, got in zip(chunk, read, strict=True):
+                yield (got, {}) if isinstance(got, BadRow) else (row, next(answers))
+
+    def read(self, row: Row) -> Example:
+        """One row cleaned and checked as in tuning. Raises RowError."""
+        example = self.task.read(row)
+        return clean_example(example, self.settings.clean)
+
+    def logits(self, examples: Sequence[Example], *, precision: Precision = "fp32",
+               batch_tokens: int = 8192) -> NDArray[np.float32]:
+        """The model's outputs, (n, outputs). Batches are sorted by length and put back in order."""
+        import numpy as np
+
+        parts = [self._chunk(examples[i : i + _CHUNK], precision, batch_tokens)
+                 for i in range(0, len(examples), _CHUNK)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.task.head().outputs), np.float32)
+
+    def _chunk(self, examples: Sequence[Example], precision: Precision, batch_tokens: int) -> NDArray[np.float32]:
+        import numpy as np
+        import torch
+
+        model = self._at(precision)
+        rows = self.task.encode(examples, self.tokenizer, self.settings.max_length, windows=self.settings.windows)
+        out = np.zeros((len(rows), self.task.head().outputs), np.float32)
+        for index in by_length([(r.length, len(r.windows)) for r in rows], batch_tokens):
+            batch = self.task.collate([rows[i] for i in index], self.tokenizer.pad_token_id,
+                                      self.tokenizer.padding_side)
+            with torch.inference_mode():
+                inputs = {k: v.to(model.device) for k, v in batch.items() if k in MODEL_INPUTS}
+                logits = model(**inputs).logits.float().cpu()
+            out[index] = self.task.logits(logits, batch).numpy()
+        return out
+
+    def _at(self, precision: Precision) -> Any:
+        """The model in that precision. The bf16 copy is made once, when first asked for."""
+        if precision == "fp32":
+            return self.model
+        if self._bf16 is None:
+            import copy
+
+            import torch
+
+            self._bf16 = copy.deepcopy(self.model).to(torch.bfloat16)
+        return self._bf16
+
+    def _row(self, x: str | Sequence[str] | Mapping[str, Any], i: int) -> Row:
+        columns = self.task.columns
+        if isinstance(x, Mapping):
+            values = {columns.get(k, k): v for k, v in x.items()}
+        else:
+            texts = [x] if isinstance(x, str) else list(x)
+            roles = ["text"] if "text" in columns else ["text_a", "text_b"]
+            if len(texts) != len(roles):
+                raise RowError("row.wrong_inputs", "", t("{n} texts given, this model reads {m}",
+                                                         "给出 {n} 个文本，该模型需要 {m} 个", n=len(texts), m=len(roles)))
+            values = {columns[r]: v for r, v in zip(roles, texts, strict=True)}
+        return Row(values, "input", i + 1)
+
+    def _try(self, row: Row) -> Example | BadRow:
+        try:
+            return self.read(row)
+        except RowError as e:
+            return BadRow(row.file, row.line, e.field, e.code, e.reason)
+
+
+MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def clean_example(example: Example, options: Mapping[str, Any]) -> Example:
+    """The example with every text input cleaned. Raises RowError `row.empty` when nothing is left of one."""
+    from dataclasses import replace
+
+    inputs = {k: clean(v, options) if isinstance(v, str) else v for k, v in example.inputs.items()}
+    for role, value in inputs.items():
+        if isinstance(value, str) and not value.strip():
+            raise RowError("row.empty", role, t("empty after cleaning", "清洗后为空"))
+    return replace(example, inputs=inputs)
+
+
+def by_length(sizes: Sequence[tuple[int, int]], batch_tokens: int) -> Iterator[list[int]]:
+    """Row numbers in batches of at most `batch_tokens` padded tokens, short rows first.
+
+    `sizes` holds (tokens of the longest window, windows) per row. A single row may exceed the budget: it is alone.
+    """
+    batch: list[int] = []
+    windows = 0
+    for i in sorted(range(len(sizes)), key=lambda i: (sizes[i][0], i)):
+        length, count = sizes[i]
+        if batch and (windows + count) * length > batch_tokens:
+            yield batch
+            batch, windows = [], 0
+        batch.append(i)
+        windows += count
+    if batch:
+        yield batch
+
+
+def save(folder: Path, model: TextModel, tokenizer: Any, name: str, task: tasks.Task, settings: Settings,
+         facts: Mapping[str, Any]) -> None:
+    """Write the bundle: whole or not at all. `facts` (base model, run, versions) go into weitiao.json as they are."""
+    with files.new_folder(folder) as tmp:
+        model.save(tmp, tokenizer)
+        files.write_json(tmp / "weitiao.json", {
+            "format": 1,
+            "weitiao": __version__,
+            "task": {"name": name, "options": task.options.model_dump(mode="json"),
+                     "columns": dict(task.columns), "state": task.state()},
+            "max_length": settings.max_length,
+            "windows": settings.windows,
+            "clean": dict(settings.clean),
+            "weights": {p.name: files.sha256(p) for p in sorted(tmp.glob("*.safetensors"))},
+            **facts,
+        })
+
+
+def load(path: str | Path, *, device: str = "cpu") -> Bundle:
+    """The bundle of a run folder or a model folder.
+
+    Raises RunError: `bundle.missing` when there is none, `bundle.damaged` when the weights are not what was saved.
+    """
+    folder = Path(path)
+    if (folder / "model" / "weitiao.json").is_file():
+        folder = folder / "model"
+    if not (folder / "weitiao.json").is_file():
+        raise RunError("bundle.missing", t("there is no tuned model here", "这里没有微调好的模型"), where=str(path),
+                       fix=t("name a run folder; see all with: weitiao runs", "请给出运行目录；查看全部：weitiao runs"))
+    facts = files.read_json(folder / "weitiao.json")
+    if facts.get("format") != 1:
+        raise RunError("bundle.version", t("made by another version ({v})", "由其他版本（{v}）生成", v=facts.get("weitiao")),
+                       where=str(folder), fix=t("install that version of weitiao", "请安装该版本的 weitiao"))
+    for name, digest in facts["weights"].items():
+        if not (folder / name).is_file() or files.sha256(folder / name) != digest:
+            raise RunError("bundle.damaged", t("the weights are not those that were saved", "权重文件与保存时不一致"),
+                           where=str(folder / name),
+                           fix=t("copy the folder again or run the tuning again", "请重新复制该目录或重新训练"))
+    from weitiao.models import tokenizer
+    from weitiao.models.build import load_native
+
+    task = tasks.make(facts["task"]["name"], facts["task"]["options"], facts["task"]["columns"])
+    task.restore(facts["task"]["state"])
+    return Bundle(folder, load_native(folder).to(device), tokenizer(folder), facts["task"]["name"], task,
+                  Settings(facts["max_length"], facts["windows"], facts["clean"]))

@@ -1,0 +1,121 @@
+"""Which base model, which settings, what it will cost: every "auto" of the recipe becomes a value with a reason.
+
+    prepare/{report,task}.json + *.parquet  →  select/{candidates,decision}.json and the resolved Recipe
+
+>>> resolved = select(recipe, run)
+>>> resolved.model.name, resolved.tune.learning_rate
+('e5-small', 0.0002)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from weitiao import methods, models
+from weitiao.core import files
+from weitiao.core.errors import ModelError
+from weitiao.core.i18n import t
+from weitiao.example import Example
+from weitiao.recipe import Recipe
+from weitiao.run import Run
+from weitiao.select.defaults import Facts, defaults
+from weitiao.select.forecast import forecast
+from weitiao.splits import load, load_task
+from weitiao.tasks import Task
+
+Progress = Callable[[str, int, int], None]
+_SAMPLE = 2000  # training rows tokenised to see how long texts are
+
+
+def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Recipe:
+    """Decide, write the decision with its reasons into `select/`, and give the recipe without "auto" in its sections
+    task, model, method and tune (precision, device and the evaluation rhythm are the tuning machine's to decide).
+
+    Raises ModelError when the base cannot be had or read.
+    """
+    report = files.read_json(run.folder / "prepare" / "report.json")
+    name, task = load_task(run)
+    train = load(run, "train")
+    base_name, why_base = _base_name(recipe, report["language"], len(train))
+    base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
+    max_length, why_length = _max_length(recipe, base, task, train)
+    facts = Facts(rows=len(train), outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
+                  embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name)
+    values, reasons = defaults(facts)
+    tune = {k: v for k, v in values.items() if getattr(recipe.tune, k) == "auto"}
+    options = task.options.model_dump(mode="json")
+    resolved = recipe.updated({
+        "task": {"name": name, **options},
+        "data": {"columns": dict(task.columns)},
+        "model": {"name": base_name, "max_length": max_length},
+        "method": {"name": recipe.method["name"],
+                   **methods.load(recipe.method["name"]).Options(
+                       **{k: v for k, v in recipe.method.items() if k != "name"}).model_dump(mode="json")},
+        "tune": tune,
+    })
+    cost = forecast(resolved, base, len(train), _mean_tokens(task, train[:_SAMPLE], base, max_length))
+    with run.stage("select") as folder:
+        files.write_json(folder / "candidates.json", [c for c in models.catalogue() if c["kind"] == base.kind])
+        files.write_json(folder / "decision.json", {
+            "base": {"name": base.name, "family": base.family, "kind": base.kind, "parameters": base.parameters,
+                     "embedding_parameters": base.embedding_parameters, "source": base.source,
+                     "licence": base.licence, "reason": why_base},
+            "method": {"name": recipe.method["name"]},
+            "max_length": {"value": max_length, "reason": why_length},
+            "tune": {"values": tune, "reasons": {k: reasons[k] for k in tune if k in reasons}},
+            "forecast": cost,
+        })
+    return resolved
+
+
+def summary(decision: dict[str, Any], recipe: Recipe) -> list[str]:
+    """The plan in plain lines: base model, method, steps, time, memory, disk."""
+    base, cost = decision["base"], decision["forecast"]
+    return [
+        t("base model {n} ({p} million parameters): {r}", "基座模型 {n}（{p} 百万参数）：{r}", n=base["name"],
+          p=round(base["parameters"] / 1e6), r=base["reason"]),
+        t("method {m}, {e:g} epochs of {s} steps, batch {b}, learning rate {lr:g}, at most {l} tokens ({r})",
+          "方法 {m}，{e:g} 轮，每轮 {s} 步，批大小 {b}，学习率 {lr:g}，最多 {l} 个词元（{r}）",
+          m=recipe.method["name"], e=recipe.tune.epochs, s=cost["steps_per_epoch"], b=recipe.tune.batch_size,
+          lr=recipe.tune.learning_rate, l=recipe.model.max_length, r=decision["max_length"]["reason"]),
+        t("about {m} of tuning, {g:.1f} GB of memory, {d:.1f} GB of disk (a rough forecast)",
+          "预计训练约 {m}，内存 {g:.1f} GB，磁盘 {d:.1f} GB（粗略估计）",
+          m=_duration(cost["seconds"]), g=cost["memory_gb"], d=cost["disk_gb"]),
+    ]
+
+
+def _mean_tokens(task: Task, examples: list[Example], base: models.Base, max_length: int) -> float:
+    """Mean tokens a row, special tokens included."""
+    rows = task.encode(examples, models.tokenizer(base.folder), max_length)
+    return sum(r.length for r in rows) / len(rows)
+
+
+def _base_name(recipe: Recipe, language: str, rows: int) -> tuple[str, str]:
+    if recipe.model.name != "auto":
+        return recipe.model.name, t("you named it", "由您指定")
+    return models.suggest(language, rows)
+
+
+def _max_length(recipe: Recipe, base: models.Base, task: Task, train: list[Example]) -> tuple[int, str]:
+    """What covers 99.5 % of the training rows, at most what the model can take."""
+    limit = base.max_positions
+    wanted = recipe.model.max_length
+    if wanted != "auto":
+        if wanted > limit:
+            raise ModelError("model.too_long", t("{n} reads at most {m} tokens", "{n} 最多读取 {m} 个词元",
+                                                 n=base.name, m=limit),
+                             where="model.max_length", expected=f"1 … {limit}")
+        return wanted, t("you named it", "由您指定")
+    step = max(1, len(train) // _SAMPLE)
+    rows = task.encode(train[::step], models.tokenizer(base.folder), limit)
+    lengths = sorted(r.length for r in rows)
+    covered = lengths[min(len(lengths) - 1, int(0.995 * len(lengths)))]
+    rounded = min(limit, -(-covered // 8) * 8)
+    return rounded, t("covers 99.5 % of the training rows", "覆盖 99.5 % 的训练行")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return t("{s} s", "{s} 秒", s=round(seconds))
+    return t("{m} min", "{m} 分钟", m=round(seconds / 60))

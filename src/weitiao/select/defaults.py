@@ -1,0 +1,59 @@
+"""The default recipe: one function of task, rows, method and base size, found by experiment (docs/log.md).
+
+>>> values, reasons = defaults(Facts(rows=300, outputs=3, kind="encoder", parameters=118_000_000,
+...                                  embedding_parameters=96_000_000, method="full", task="classify"))
+>>> values["epochs"]
+10.0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from weitiao import methods
+from weitiao.core.i18n import t
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the defaults may depend on: never the file's name or its content."""
+
+    rows: int
+    outputs: int
+    kind: Literal["encoder", "decoder", "encoder-decoder"]
+    parameters: int
+    embedding_parameters: int
+    method: str
+    task: str
+
+
+def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values for the `tune` section with a reason for each."""
+    batch = 16 if facts.rows < 1000 else 32
+    values = {
+        "epochs": _epochs(facts.rows),
+        "batch_size": batch,
+        "micro_batch_size": batch,
+        "learning_rate": _learning_rate(facts),
+        "head_learning_rate": _learning_rate(facts),
+        "embeddings": "freeze" if facts.embedding_parameters > 4 * (facts.parameters - facts.embedding_parameters)
+        else "train",
+        "metric": "loss",
+    }
+    reasons = {
+        "epochs": t("{n} training rows", "训练行数 {n}", n=facts.rows),
+        "learning_rate": t("method {m}, {p} million parameters beside the embeddings",
+                           "方法 {m}，词嵌入之外 {p} 百万参数", m=facts.method,
+                           p=round((facts.parameters - facts.embedding_parameters) / 1e6)),
+    }
+    return values, reasons
+
+
+def _epochs(rows: int) -> float:
+    return 10.0 if rows < 2000 else 4.0 if rows < 6000 else 3.0
+
+
+def _learning_rate(facts: Facts) -> float:
+    rate: float = methods.load(facts.method).LEARNING_RATE
+    return rate
