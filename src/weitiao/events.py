@@ -1,0 +1,99 @@
+"""What a run tells whoever listens while it works: small facts, no printing. The screen turns them into lines.
+
+>>> def listen(event: Event) -> None:
+...     if isinstance(event, Validated) and event.best:
+...         print(event.step, event.metrics)
+>>> weitiao.tune("reviews.csv", on_event=listen)
+
+Lines are sentences in the user's language, ready to show; numbers stay numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage has work to do and begins: prepare, select, tune, evaluate or report."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """Task, columns, labels with counts, language, and why."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataVerdict:
+    """What is wrong with which rows."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Base model, method, steps, time, memory, disk."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Bytes of a file that is being fetched. `total` is 0 while it is unknown."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One optimiser update is done.
+
+    Args:
+        step, steps: updates done and planned.
+        loss: the update's mean loss.
+        learning_rate: the rate it was made with.
+        rows_per_second: since the run or its resumption began.
+        seconds_left: at that speed, validations included.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    rows_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The validation rows were scored after `step` updates; `best` when no earlier step was better."""
+
+    step: int
+    steps: int
+    metrics: Mapping[str, float]
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Anything else worth a line, e.g. that a damaged checkpoint was passed over."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The score with its interval beside the baselines', and the run's folder."""
+
+    lines: tuple[str, ...]
+    folder: str
+
+
+Event = StageStarted | Understood | DataVerdict | Plan | Download | Progress | Validated | Note | Verdict
