@@ -128,8 +128,9 @@ class Bundle:
             texts = [x] if isinstance(x, str) else list(x)
             roles = ["text"] if "text" in columns else ["text_a", "text_b"]
             if len(texts) != len(roles):
-                raise RowError("row.wrong_inputs", "", t("{n} texts given, this model reads {m}",
-                                                         "给出 {n} 个文本，该模型需要 {m} 个", n=len(texts), m=len(roles)))
+                raise RowError("row.wrong_inputs", "",
+                               t("{n} texts given, this model reads {m}", "给出 {n} 个文本，该模型需要 {m} 个",
+                                 n=len(texts), m=len(roles)))
             values = {columns[r]: v for r, v in zip(roles, texts, strict=True)}
         return Row(values, "input", i + 1)
 
@@ -203,7 +204,8 @@ def load(path: str | Path, *, device: str = "cpu") -> Bundle:
                        fix=t("name a run folder; see all with: weitiao runs", "请给出运行目录；查看全部：weitiao runs"))
     facts = files.read_json(folder / "weitiao.json")
     if facts.get("format") != 1:
-        raise RunError("bundle.version", t("made by another version ({v})", "由其他版本（{v}）生成", v=facts.get("weitiao")),
+        raise RunError("bundle.version",
+                       t("made by another version ({v})", "由其他版本（{v}）生成", v=facts.get("weitiao")),
                        where=str(folder), fix=t("install that version of weitiao", "请安装该版本的 weitiao"))
     for name, digest in facts["weights"].items():
         if not (folder / name).is_file() or files.sha256(folder / name) != digest:

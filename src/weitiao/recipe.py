@@ -303,7 +303,8 @@ def _allowed(path: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
 def _unknown(path: str, key: str, allowed: list[str], where: str) -> RecipeError:
     return RecipeError("recipe.unknown_key", t("no such setting: {p}", "没有这个设置：{p}", p=path), where=where,
                        expected=", ".join(allowed),
-                       fix=nearest(key, allowed) or t("see all with: weitiao recipe show", "全部设置：weitiao recipe show"))
+                       fix=nearest(key, allowed) or t("see all with: weitiao recipe show",
+                                                      "全部设置：weitiao recipe show"))
 
 
 def _explain(e: ValidationError, where: str, prefix: str = "", model: type[BaseModel] = Recipe) -> RecipeError:
