@@ -1,0 +1,57 @@
+# `make demo` and `make test` need nothing but Python 3.11+ and a package index; each makes .venv when it is missing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := samples/kdconv-utterance-zh
+# Through the environment, so that it also holds for what pip installs to build the wheel.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test soak lint bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    tune a real model on real text; runs/demo holds the result"
+	@echo "make test    all quick tests"
+	@echo "make soak    the long ones: kills, full trainings"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench DATA=folder...   weitiao and transformers' Trainer in turns"
+
+demo: .venv/.weitiao
+	rm -rf runs/demo
+	$(BIN)/weitiao tune $(DEMO)/train-300.jsonl --test $(DEMO)/test.jsonl --model e5-small --out runs/demo
+
+test: .venv/.dev
+	$(BIN)/pytest -m "not slow"
+
+soak: .venv/.dev
+	$(BIN)/pytest -m slow
+
+lint: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Runs for as long as the data needs: three turns of each side. DATA: folders with train.jsonl and test.jsonl.
+bench: .venv/.weitiao .peers/.done
+	$(BIN)/python benchmarks/classify.py $(DATA)
+
+clean:
+	rm -rf .venv .peers
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.weitiao: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install -q torch -e .
+	touch $@
+
+.venv/.dev: .venv/.weitiao
+	$(BIN)/pip install -q torch -e ".[all,dev]"
+	touch $@
+
+# The peers' own environment: the same torch and transformers, and nothing of ours.
+.peers/.done: benchmarks/peers.txt
+	test -x .peers/bin/python || $(PYTHON) -m venv .peers
+	.peers/bin/pip install -q -r benchmarks/peers.txt
+	touch $@
