@@ -56,7 +56,8 @@ class Guess:
     """A task's claim that a table is for it.
 
     Args:
-        strength: 0 to 1; the strongest claim wins. 0.9: column names say so; 0.6: only the values do.
+        strength: 0 to 1; the strongest claim wins. 0.9: column names say so; 0.6: only the values do; below 0.5:
+            possible, but to be taken only when the user names the task.
         columns: role to column name, e.g. {"text": "comment", "label": "star"}.
         options: what the table says about the task's Options, e.g. {"multi_label": True}.
         reason: one sentence in the user's language.
@@ -131,8 +132,10 @@ class Task(Protocol):
 
     def head(self) -> HeadSpec: ...
 
-    def encode(self, examples: Sequence[Example], tokenizer: Any, max_length: int) -> list[Encoded]:
-        """Token ids and numeric targets. Targets that `fit` has not seen raise RowError."""
+    def encode(self, examples: Sequence[Example], tokenizer: Any, max_length: int, *,
+               windows: bool = False) -> list[Encoded]:
+        """Token ids and numeric targets; `windows` cuts long texts into overlapping windows instead of truncating.
+        Targets that `fit` has not seen raise RowError."""
 
     def collate(self, rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch: ...
 
@@ -145,10 +148,15 @@ class Task(Protocol):
     def logits(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, outputs) float32: windows pooled to rows."""
 
+    def calibrate(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> None:
+        """Learn from the validation rows what answers need beside the weights (a threshold); becomes part of
+        `state`. Called once, with the best step's outputs, before the bundle is written."""
+
     def decode(self, logits: NDArray[np.float32]) -> list[dict[str, Any]]:
         """Predictions as a person reads them: {"label": ..., "probability": ..., "probabilities": {...}}."""
 
-    def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0) -> list[Score]:
+    def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0,
+              resamples: int = 2000) -> list[Score]:
         """All metrics, the primary one first, each with interval, n and signature."""
 
     def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
