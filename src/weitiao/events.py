@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage has work to do and begins: prepare, select, tune, evaluate or report."""
+    """A stage (prepare, select, tune, evaluate or report) has work to do in the run `folder` and begins."""
 
     stage: str
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
