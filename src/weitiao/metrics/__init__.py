@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-LOWER_IS_BETTER = frozenset({"loss", "log_loss", "mae", "mse", "rmse"})
+LOWER_IS_BETTER = frozenset({"loss", "log_loss", "mae", "mse", "rmse", "hamming_loss", "ece"})
 
 
 @dataclass(frozen=True, slots=True)

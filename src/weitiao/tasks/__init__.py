@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from weitiao.metrics import Score
+    from weitiao.metrics.paired import Paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,13 @@ class Task(Protocol):
     def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0,
               resamples: int = 2000) -> list[Score]:
         """All metrics, the primary one first, each with interval, n and signature."""
+
+    def numbers(self, targets: Sequence[Any]) -> NDArray[Any]:
+        """Targets as the head's numbers: label numbers (n,), 0/1 (n, outputs), or standardised floats (n,)."""
+
+    def compare(self, first: NDArray[np.float32], second: NDArray[np.float32], targets: Sequence[Any], *,
+                seed: int = 0, resamples: int = 2000) -> Paired:
+        """The difference of the primary metric between two systems' outputs for the same rows."""
 
     def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
         """Per row: its share of the primary metric (1/0 for accuracy), for paired tests and error tables."""

@@ -30,8 +30,8 @@ _TEXT_EN = ("text", "sentence", "sent", "content", "comment", "review", "utteran
             "headline", "sms", "email", "news", "abstract", "description", "summary", "article", "input", "dialogue",
             "phrase", "feedback")
 _TEXT_ZH = ("文本", "内容", "评论", "句子", "评价", "语句", "正文", "前提", "假设", "话语", "消息", "留言", "弹幕",
-            "微博", "问题", "问句", "段落", "回答", "答案", "标题", "新闻", "摘要", "描述", "对话", "文章", "输入", "反馈",
-            "短信", "邮件")
+            "微博", "问题", "问句", "段落", "回答", "答案", "标题", "新闻", "摘要", "描述", "对话", "文章", "输入",
+            "反馈", "短信", "邮件")
 _OTHER_EN = ("date", "time", "timestamp", "url", "link", "split", "fold", "lang", "language", "source", "file", "user",
              "author", "group", "count", "len", "length", "year", "month", "unnamed", "confidence", "annotator")
 _OTHER_ZH = ("时间", "日期", "链接", "来源", "用户", "作者", "语言", "长度", "数量", "年份")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from weitiao.metrics import Score
+    from weitiao.metrics.paired import Paired
 
 
 class Options(BaseModel):
@@ -288,13 +289,26 @@ class Task:
             return multilabel.scores(p, y, self.labels, threshold=self.threshold, seed=seed, resamples=resamples)
         return singlelabel.scores(p, y, self.labels, top_k=self.options.top_k, seed=seed, resamples=resamples)
 
+    def compare(self, first: NDArray[np.float32], second: NDArray[np.float32], targets: Sequence[Any], *,
+                seed: int = 0, resamples: int = 2000) -> Paired:
+        """Accuracy, or micro-F1 with several labels a row."""
+        import numpy as np
+
+        from weitiao.metrics import paired
+
+        y = self.numbers(targets)
+        if not self.multi:
+            return paired.accuracy(self.correct(first, targets), self.correct(second, targets))
+        given = [(self._probabilities(x) >= self.threshold).astype(np.int64) for x in (first, second)]
+        return paired.micro_f1(y, *given, seed=seed, resamples=resamples)
+
     def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
         """One label: 1 or 0. Several: each row's own F1 (1 where no label is right and none is given)."""
         import numpy as np
 
         p, y = self._probabilities(logits), self.numbers(targets)
         if not self.multi:
-            return (p.argmax(1) == y).astype(np.float64)
+            return np.asarray(p.argmax(1) == y, np.float64)
         given = p >= self.threshold
         hits, both = (given & (y == 1)).sum(1), given.sum(1) + y.sum(1)
         return np.where(both == 0, 1.0, 2 * hits / np.maximum(both, 1))

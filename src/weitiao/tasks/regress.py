@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from weitiao.metrics import Score
+    from weitiao.metrics.paired import Paired
 
 
 class Options(BaseModel):
@@ -139,6 +140,12 @@ class Task:
 
         return np.asarray(logits, np.float64)[:, 0] * self.scale + self.mean
 
+    def numbers(self, targets: Sequence[Any]) -> NDArray[np.float64]:
+        """Standardised targets, (n,)."""
+        import numpy as np
+
+        return (np.asarray(targets, np.float64) - self.mean) / self.scale
+
     def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0,
               resamples: int = 2000) -> list[Score]:
         """Spearman's correlation first, then Pearson's, R², MAE, RMSE."""
@@ -147,6 +154,16 @@ class Task:
         from weitiao.metrics import regression
 
         return regression.scores(self.values(logits), np.asarray(targets, np.float64), seed=seed, resamples=resamples)
+
+    def compare(self, first: NDArray[np.float32], second: NDArray[np.float32], targets: Sequence[Any], *,
+                seed: int = 0, resamples: int = 2000) -> Paired:
+        """Spearman's correlation."""
+        import numpy as np
+
+        from weitiao.metrics import paired
+
+        y = np.asarray(targets, np.float64)
+        return paired.spearman(y, self.values(first), self.values(second), seed=seed, resamples=resamples)
 
     def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
         """Minus the absolute error: larger is better. (A correlation has no share for one row.)"""
