@@ -1,0 +1,143 @@
+"""What only the machine can tell, decided once and written down before the first update: tune/plan.json.
+
+A resumed run reads it back instead of measuring again, so that a busy moment cannot change its course.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from weitiao.core import files
+from weitiao.core.errors import RecipeError, RunError
+from weitiao.core.i18n import t
+from weitiao.recipe import Recipe, Tune
+from weitiao.tasks import Encoded
+
+MOST_VALIDATIONS = 20
+PAUSE = 60.0  # seconds between two automatic checkpoints: a kill costs little more than that
+FILE = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The course of a run.
+
+    Args:
+        device, precision: where and in what it computes.
+        steps: updates.
+        evaluate_every: updates between validations (0: there are no validation rows).
+        save_every: updates between checkpoints; 0: at validations, when the last is a minute old.
+        fingerprint: what the result depends on; see `fingerprint`.
+        reasons: why, one sentence a decision, in the user's language.
+    """
+
+    device: str
+    precision: str
+    steps: int
+    evaluate_every: int
+    save_every: int
+    fingerprint: dict[str, Any]
+    reasons: dict[str, str]
+
+    def validates(self, step: int) -> bool:
+        """Is there a validation after update `step` (from 1)?"""
+        return self.evaluate_every > 0 and (step % self.evaluate_every == 0 or step == self.steps)
+
+    def saves(self, step: int, seconds_unsaved: float) -> bool:
+        """Is there a checkpoint after update `step`? When one is written does not change what it holds."""
+        if self.save_every:
+            return step % self.save_every == 0
+        return self.validates(step) and seconds_unsaved > PAUSE
+
+    def write(self, folder: Path) -> None:
+        files.write_json(folder / FILE, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> Plan | None:
+        """The plan of a run that has begun, or None."""
+        return cls(**files.read_json(folder / FILE)) if (folder / FILE).is_file() else None
+
+
+def steps(tune: Tune, per_epoch: int, validation_share: float, seconds_per_update: Callable[[], float]) -> int:
+    """How many updates: `tune.steps`, else `tune.epochs`; fewer where `tune.time` does not suffice for them.
+
+    Args:
+        per_epoch: updates of one epoch.
+        validation_share: validation rows divided by training rows.
+        seconds_per_update: measures; called only where there is a budget.
+    """
+    epochs = 1.0 if tune.epochs == "auto" else tune.epochs
+    wanted = tune.steps if tune.steps != "auto" else max(1, round(epochs * per_epoch))
+    if not tune.time:
+        return wanted
+    # Beside the gradient: a tenth for the optimiser, and two validations an epoch at a third of the cost of training.
+    each = seconds_per_update() * (1.1 + 2 * validation_share / 3)
+    return max(1, min(wanted, int(seconds(tune.time) / each)))
+
+
+def seconds(budget: str) -> float:
+    """`90s`, `20m`, `1h30m` in seconds. Raises RecipeError `recipe.bad_value`."""
+    found = re.fullmatch(r"\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?\s*", budget)
+    parts = [int(x or 0) for x in found.groups()] if found else [0]
+    if not any(parts):
+        raise RecipeError("recipe.bad_value", t("{x!r} is not a time", "{x!r} 不是时间", x=budget), where="tune.time",
+                          expected="90s, 20m, 1h30m", fix=t("write it like 20m", "请写成 20m 这样的形式"))
+    return parts[0] * 3600 + parts[1] * 60 + parts[2]
+
+
+def evaluate_every(tune: Tune, total: int, per_epoch: int, rows: int) -> int:
+    """Updates between validations; auto: twice an epoch, at most 20 in all. 0 without validation rows."""
+    if rows == 0:
+        return 0
+    if tune.evaluate_every != "auto":
+        return tune.evaluate_every
+    return max(-(-per_epoch // 2), -(-total // MOST_VALIDATIONS))
+
+
+def fingerprint(recipe: Recipe, model: nn.Module, rows: Sequence[Sequence[Encoded]]) -> dict[str, Any]:
+    """What a run's bytes depend on: recipe, encoded rows, base weights; thread count and instruction set."""
+    data = hashlib.sha256()
+    for part in rows:
+        for row in part:
+            data.update(repr((row.windows, row.types, row.target)).encode())
+        data.update(b"\x00")
+    return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "model": _weights(model),
+            "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability()}
+
+
+def _weights(model: nn.Module) -> str:
+    """A hash of some numbers of every parameter: enough to tell another base, another head or another revision."""
+    found = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        flat = parameter.detach().flatten()
+        some = flat[:: max(1, len(flat) // 256)].float().cpu().numpy()
+        found.update(f"{name}{tuple(parameter.shape)}".encode() + np.ascontiguousarray(some).tobytes())
+    return found.hexdigest()[:16]
+
+
+def check_same(began: dict[str, Any], now: dict[str, Any], folder: Path, *, allow_inexact: bool) -> None:
+    """Raises RunError `run.changed` for another recipe, data or base, `run.inexact` for another machine."""
+    names = {"recipe": t("the recipe", "配方"), "data": t("the data", "数据"), "model": t("the base model", "基座模型")}
+    changed = [names[k] for k in names if began[k] != now[k]]
+    if changed:
+        raise RunError("run.changed", t("changed since the run began: {x}", "自运行开始后已改变：{x}",
+                                        x=", ".join(changed)), where=str(folder),
+                       fix=t("start a new run with: weitiao tune", "请用 weitiao tune 重新开始"))
+    other = [f"{k} {began[k]} → {now[k]}" for k in ("threads", "cpu") if began[k] != now[k]]
+    if other and not allow_inexact:
+        raise RunError(
+            "run.inexact",
+            t("this machine computes other last digits than the one where the run began: {x}",
+              "本机的计算末位与运行开始时不同：{x}", x=", ".join(other)), where=str(folder),
+            expected=t("the same number of threads and the same instruction set", "相同的线程数和指令集"),
+            fix=t("set OMP_NUM_THREADS={n}, or accept a result that is not byte for byte the same: --allow-inexact",
+                  "请设 OMP_NUM_THREADS={n}，或用 --allow-inexact 接受不逐字节相同的结果", n=began["threads"]))

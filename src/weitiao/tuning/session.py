@@ -1,0 +1,169 @@
+"""What training changes beside the weights, and how it is saved and taken up again.
+
+>>> session = Session(folder, engine, average)
+>>> session.resume(note)                    # the newest whole checkpoint, or the beginning
+>>> session.save(step)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from weitiao.core.i18n import t
+from weitiao.metrics import LOWER_IS_BETTER
+from weitiao.tuning import checkpoint
+from weitiao.tuning.history import History, Mark
+from weitiao.tuning.loop import Engine, Update
+from weitiao.tuning.weights import Average
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The step whose weights are kept, and all its validation metrics ({} without validation)."""
+
+    step: int
+    metrics: dict[str, float]
+
+
+class Session:
+    """A run's moving state in `tune/`: checkpoints, best weights, history, early-stopping counter.
+
+    Args:
+        folder: the run's `tune/`.
+        engine: what the loop turns.
+        average: of the masters, or None.
+        metric: which validation metric chooses the best step.
+        patience: validations without a better one after which training stops; 0: never.
+    """
+
+    def __init__(self, folder: Path, engine: Engine, average: Average | None, metric: str, patience: int) -> None:
+        self.folder, self.engine, self.average = folder, engine, average
+        self.metric, self.patience = metric, patience
+        self.history = History(folder)
+        self.best: Best | None = None
+        self.without_gain = 0  # validations since the best one
+        self._saved = time.monotonic()
+
+    @property
+    def values(self) -> Mapping[str, torch.Tensor]:
+        """The weights to judge and to keep: the average where there is one."""
+        return self.average.values if self.average else self.engine.weights.masters
+
+    @property
+    def exhausted(self) -> bool:
+        """Has the patience run out?"""
+        return 0 < self.patience <= self.without_gain
+
+    def record(self, update: Update) -> None:
+        """Take in an update: into the average and the history."""
+        if self.average:
+            self.average.update(update.step - 1)
+        self.history.update(update, update.step / self.engine.batches.per_epoch)
+
+    # -- the best step -------------------------------------------------------------------------------------------------
+
+    def judge(self, step: int, metrics: Mapping[str, float]) -> bool:
+        """Take in a validation; keeps the weights on disk when it is the best so far."""
+        self.history.validation(step, metrics)
+        if self.best is not None and not _better(metrics[self.metric], self.best.metrics[self.metric], self.metric):
+            self.without_gain += 1
+            return False
+        self.without_gain = 0
+        self.keep(Best(step, dict(metrics)))
+        return True
+
+    def keep(self, best: Best) -> None:
+        """Write the weights of now as the best."""
+        self.best = best
+        checkpoint.write(self.folder / "best", self.values, {"step": best.step, "metrics": _json(best.metrics)})
+
+    def load_best(self) -> Best:
+        """Bring the best weights into the model. Raises RunError `checkpoint.damaged`."""
+        tensors, state = checkpoint.read(self.folder / "best")
+        self.engine.weights.load(tensors)
+        return Best(state["step"], _floats(state["metrics"]))
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    @property
+    def seconds_unsaved(self) -> float:
+        """Since the last checkpoint."""
+        return time.monotonic() - self._saved
+
+    def save(self, step: int) -> None:
+        """Checkpoint the state after `step` updates."""
+        checkpoint.save(self.folder / "checkpoints", step, self._tensors(), {
+            "step": step,
+            "best": asdict(self.best) | {"metrics": _json(self.best.metrics)} if self.best else None,
+            "without_gain": self.without_gain,
+            "micro_batch": [self.engine.batches.micro_batch_size, self.engine.batches.micro_batch_tokens],
+            "scaler": self.engine.scaler.state_dict(),
+            "history": asdict(self.history.mark()),
+        })
+        self._saved = time.monotonic()
+
+    def resume(self, note: Callable[[str], None]) -> int:
+        """Take up the newest whole checkpoint; the number of updates that it holds, 0 at the beginning."""
+        checkpoint.sweep(self.folder)
+        checkpoint.sweep(self.folder / "checkpoints")
+        found = checkpoint.newest(self.folder / "checkpoints", lambda s: self.history.holds(Mark(**s["history"])), note)
+        if found is None:
+            self.history.cut(Mark(0, ""))
+            return 0
+        state = found.state
+        self.engine.weights.load(_under("master", found.tensors))
+        if self.average:
+            self.average.values = _under("average", found.tensors)
+        for i, optimizer in enumerate(self.engine.optimizers):
+            _load_optimizer(optimizer, _under(f"optimizer{i}", found.tensors))
+        self.engine.scaler.load_state_dict(state["scaler"])
+        self.engine.batches.micro_batch_size, self.engine.batches.micro_batch_tokens = state["micro_batch"]
+        self.best = Best(state["best"]["step"], _floats(state["best"]["metrics"])) if state["best"] else None
+        self.without_gain = state["without_gain"]
+        self.history.cut(Mark(**state["history"]))
+        note(t("going on after step {s}", "从第 {s} 步之后继续", s=found.step))
+        return found.step
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        found: dict[str, torch.Tensor] = {f"master/{k}": v for k, v in self.engine.weights.masters.items()}
+        found |= {f"average/{k}": v for k, v in self.average.values.items()} if self.average else {}
+        for i, optimizer in enumerate(self.engine.optimizers):
+            for number, state in optimizer.state_dict()["state"].items():
+                found |= {f"optimizer{i}/{number}/{k}": v for k, v in state.items()}
+        return found
+
+
+def _better(value: float, than: float, metric: str) -> bool:
+    """NaN is never better, and anything is better than NaN."""
+    if math.isnan(value) or math.isnan(than):
+        return math.isnan(than) and not math.isnan(value)
+    return value < than if metric in LOWER_IS_BETTER else value > than
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix + "/"): v for k, v in tensors.items() if k.startswith(prefix + "/")}
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        number, _, key = name.partition("/")
+        state.setdefault(int(number), {})[key] = value
+    # The groups' settings come from the recipe and the rate from the step: only what has been learnt is stored.
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _json(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {k: v if math.isfinite(v) else None for k, v in metrics.items()}
+
+
+def _floats(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {k: math.nan if v is None else v for k, v in metrics.items()}

@@ -1,0 +1,182 @@
+"""Everything that stands before the first update: the plan, the stand-ins, masters, optimiser, average.
+
+>>> with ExitStack() as stack:
+...     plan, session = prepare(job, stack)      # what is changed in the model is undone when the stack closes
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from weitiao.core.errors import DataError, ModelError, RecipeError
+from weitiao.core.i18n import t
+from weitiao.core.plugins import nearest
+from weitiao.core.seeds import rng
+from weitiao.recipe import Recipe
+from weitiao.tasks import Task
+from weitiao.tuning import attention, embeddings, optim, precision, schedule
+from weitiao.tuning import plan as planning
+from weitiao.tuning.batches import Batches
+from weitiao.tuning.dropout import Dropout
+from weitiao.tuning.loop import Engine, Rows, accumulate
+from weitiao.tuning.optim import Place
+from weitiao.tuning.plan import Plan
+from weitiao.tuning.session import Session
+from weitiao.tuning.weights import Average, Weights
+
+if TYPE_CHECKING:
+    from weitiao.models.build import TextModel
+
+TIMED = 4  # updates whose gradients are computed to see how fast it goes; the first one warms up
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is tuned on what: see `tuning.fit`. `home` is the run's `tune/`."""
+
+    recipe: Recipe
+    home: Path
+    model: TextModel
+    task: Task
+    train: Rows
+    validation: Rows
+
+
+def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple[Plan, Session]:
+    """The plan (read back when the run has begun) and the session at its beginning."""
+    tune = job.recipe.tune
+    metric = _metric(job)
+    if not job.train.encoded:
+        raise DataError("data.no_training_rows", t("there are no training rows", "没有训练行"))
+    began = Plan.read(job.home)
+    now = planning.fingerprint(job.recipe, job.model, (job.train.encoded, job.validation.encoded))
+    if began:
+        planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact)
+    device = precision.device(began.device if began else tune.device)
+    choice = precision.choose(began.precision if began else tune.precision, device, job.model.base.config.hidden_size)
+    engine = _engine(job, stack, device, choice.name)
+    plan = began or _plan(job, engine, choice, now)
+    if not began:
+        plan.write(job.home)
+    warmup = round(tune.warmup * plan.steps)
+    engine.rate = lambda step: _number(tune.learning_rate) * schedule.factor(
+        step, steps=plan.steps, warmup=warmup, kind=tune.schedule)
+    average = Average(engine.weights.masters, tune.average) if tune.average else None
+    return plan, Session(job.home, engine, average, metric, tune.patience)
+
+
+def _plan(job: Job, engine: Engine, choice: precision.Choice, fingerprint: dict[str, Any]) -> Plan:
+    tune, rows, per_epoch = job.recipe.tune, len(job.validation.encoded), engine.batches.per_epoch
+    steps = planning.steps(tune, per_epoch, rows / len(job.train.encoded), lambda: _seconds_per_update(engine))
+    every = planning.evaluate_every(tune, steps, per_epoch, rows)
+    save = 0 if tune.save_every == "auto" else tune.save_every
+    return Plan(str(engine.device), choice.name, steps, every, save, fingerprint, {"precision": choice.reason})
+
+
+def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engine:
+    """The model made ready for training, and all that the loop needs. The rate comes with the plan."""
+    recipe, tune, model = job.recipe, job.recipe.tune, job.model
+    model.to(device)
+    on_cpu = device.type == "cpu"
+    if tune.embeddings == "freeze":
+        model.word_embeddings().weight.requires_grad_(False)
+    places = _places(model)
+    _stand_in(job, stack, device, places)
+    dropout = Dropout(recipe.seed, pooled=on_cpu and not tune.checkpointing)
+    stack.enter_context(dropout.installed(model))
+    if on_cpu and name == "bf16" and attention.applies(model.base):
+        stack.enter_context(attention.installed(model.base, dropout))
+    head = list(model.head_parameters())
+    if name != "fp32":
+        stack.enter_context(precision.float32_inputs(model, head))
+    if tune.checkpointing:
+        model.base.gradient_checkpointing_enable({"use_reentrant": False})
+        stack.callback(model.base.gradient_checkpointing_disable)
+    weights = Weights(model, precision.DTYPES[name], keep=head)
+    stack.callback(weights.restore)
+    return Engine(model=model, task=job.task, rows=job.train, batches=_batches(job), weights=weights,
+                  optimizers=_optimizers(recipe, weights, model, places),
+                  scaler=torch.amp.GradScaler(device.type, enabled=name == "fp16"), rate=lambda _: 0.0,
+                  dropout=dropout, device=device, clip=tune.clip, seed=recipe.seed)
+
+
+def _batches(job: Job) -> Batches:
+    tune = job.recipe.tune
+    batch = int(_number(tune.batch_size))
+    micro = batch if tune.micro_batch_size == "auto" else tune.micro_batch_size
+    return Batches(job.train.sizes, seed=job.recipe.seed, batch_size=batch, micro_batch_size=micro,
+                   micro_batch_tokens=tune.micro_batch_tokens)
+
+
+def _places(model: TextModel) -> dict[int, Place]:
+    """Where each parameter stands, by identity."""
+    layers = model.layers()
+    head = {id(p) for p in model.head_parameters()}
+    tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters(recurse=False)}
+    return {id(p): Place(len(layers) - 1 - i, id(p) in head, id(p) in tables)
+            for i, layer in enumerate(layers) for p in layer}
+
+
+def _stand_in(job: Job, stack: ExitStack, device: torch.device, places: dict[int, Place]) -> None:
+    """Put the rows of the tokens in use in place of the word embeddings, where that is possible."""
+    if not embeddings.applies(job.model.base):
+        return
+    table = job.model.word_embeddings().weight
+    used = np.unique(np.concatenate([w for rows in (job.train, job.validation) for r in rows.encoded
+                                     for w in (*r.windows, (rows.pad_id,))]))
+    rows = stack.enter_context(embeddings.used_rows(job.model.base, torch.from_numpy(used).to(device)))
+    places[id(rows)] = places[id(table)]
+
+
+def _optimizers(recipe: Recipe, weights: Weights, model: TextModel, places: dict[int, Place]) -> list[Optimizer]:
+    tune, peak = recipe.tune, _number(recipe.tune.learning_rate)
+    head = peak if tune.head_learning_rate == "auto" else tune.head_learning_rate
+    named = {name: places[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+    if not named:
+        raise ModelError("model.nothing_moves", t("no parameter is left to train", "没有可训练的参数"))
+    groups = optim.grouped(weights.masters, named, weight_decay=tune.weight_decay, layer_decay=tune.layer_decay,
+                           head_scale=head / peak)
+    return optim.build(tune.optimizer, groups, peak)
+
+
+def _metric(job: Job) -> str:
+    """The metric that chooses the best step. Raises RecipeError when the task has none of that name."""
+    wanted = job.recipe.tune.metric
+    if wanted == "loss" or not job.validation.encoded:
+        return "loss"
+    targets = job.validation.targets
+    made_up = rng(job.recipe.seed, "metric names").normal(size=(len(targets), job.task.head().outputs))
+    names = [*job.task.quick(made_up.astype(np.float32), targets), "loss"]
+    if wanted == "auto":
+        return names[0]
+    if wanted not in names:
+        raise RecipeError("recipe.bad_value", t("this task has no metric {x!r}", "该任务没有指标 {x!r}", x=wanted),
+                          where="tune.metric", expected=", ".join(names), fix=nearest(wanted, names))
+    return wanted
+
+
+def _seconds_per_update(engine: Engine) -> float:
+    """Mean time of a gradient, over updates spread through the first epoch. Nothing moves."""
+    engine.model.train()
+    some = np.linspace(0, engine.batches.per_epoch - 1, TIMED).astype(int).tolist()
+    spent = []
+    for step in some:
+        start = time.perf_counter()
+        accumulate(engine, step, engine.batches(step))
+        spent.append(time.perf_counter() - start)
+    engine.weights.clear()
+    return float(np.mean(spent[1:]))
+
+
+def _number(value: Any) -> float:
+    assert value != "auto", "select replaces every auto but the machine's own"
+    return float(value)

@@ -1,0 +1,83 @@
+"""The stage tune: a run's checked rows and its resolved recipe in, `tune/` and the bundle `model/` out.
+
+>>> tune(recipe, run, on_event=print)
+>>> weitiao.load(run.folder).predict(["很好吃"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from weitiao import bundle, methods, models
+from weitiao.core import files
+from weitiao.core.i18n import t
+from weitiao.core.seeds import key
+from weitiao.events import Event, Note
+from weitiao.example import Example
+from weitiao.models.build import build
+from weitiao.recipe import Recipe
+from weitiao.run import Run
+from weitiao.splits import load, load_task
+from weitiao.tasks import Encoded, Task
+from weitiao.tuning import fit
+from weitiao.tuning.loop import Rows
+
+
+def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
+    """Tune the base model on the run's training rows and save the bundle.
+
+    Raises what `fit` raises, and ModelError where base and method do not go together.
+    """
+    name, task = load_task(run)
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    tokenizer = models.tokenizer(base.folder)
+    settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
+                               recipe.clean.model_dump())
+    train, validation = load(run, "train"), load(run, "validation")
+    rows = {part: _rows(examples, task, tokenizer, settings)
+            for part, examples in (("train", train), ("validation", validation))}
+    if text := _record_cuts(run, rows):
+        on_event(Note(text))
+    dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
+    model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
+    for note in model.notes:
+        on_event(Note(note))
+    method = methods.load(recipe.method["name"])
+    options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
+    torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
+    model = method.attach(model, options)
+    outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
+                  on_event=on_event, allow_inexact=allow_inexact)
+    bundle.save(run.folder / "model", method.merge(model), tokenizer, name, task, settings, {
+        "base": {"name": base.name, "family": base.family, "source": base.source, "licence": base.licence},
+        "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
+    })
+
+
+def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
+    encoded = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
+    return Rows(encoded, [e.source for e in examples], [e.target for e in examples], tokenizer.pad_token_id,
+                tokenizer.padding_side)
+
+
+def _record_cuts(run: Run, rows: dict[str, Rows]) -> str:
+    """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
+    counts = {part: _cuts(r.encoded) for part, r in rows.items()}
+    files.write_json(run.folder / "tune" / "encoding.json", counts)
+    cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
+    if not cut:
+        return ""
+    return t("{c} of {n} training texts are longer than the model reads: {k} tokens cut off ({s:.1%}); "
+             "model.long_texts=windows reads them whole",
+             "{n} 条训练文本中有 {c} 条超长，截去 {k} 个词元（{s:.1%}）；设 model.long_texts=windows 可读全文",
+             c=cut, n=n, k=counts["train"]["tokens_cut"], s=counts["train"]["share_cut"])
+
+
+def _cuts(encoded: Sequence[Encoded]) -> dict[str, float]:
+    kept = sum(len(w) for r in encoded for w in r.windows)
+    cut = sum(r.tokens_lost for r in encoded)
+    return {"rows": len(encoded), "rows_cut": sum(r.tokens_lost > 0 for r in encoded), "tokens": kept,
+            "tokens_cut": cut, "share_cut": round(cut / max(1, kept + cut), 6)}
