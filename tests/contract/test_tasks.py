@@ -119,7 +119,7 @@ def test_predictions_are_plain_values(case: Case) -> None:
 
 
 def test_scores_come_with_interval_and_count(case: Case) -> None:
-    logits, targets = _logits(case), [r.target for r in case.encoded]
+    logits, targets = _logits(case), [e.target for e in case.examples]
     scores = case.task.score(logits, targets, seed=3)
     assert scores and all(isinstance(s, Score) for s in scores)
     assert scores == case.task.score(logits, targets, seed=3)
