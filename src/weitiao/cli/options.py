@@ -1,0 +1,33 @@
+"""What several commands share: the options that every command takes, and the reading of `a=b,c=d`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from weitiao.cli.guard import UsageError
+from weitiao.core.i18n import t
+
+Json = Annotated[bool, typer.Option("--json", help=t("One JSON object for programs.", "输出 JSON 对象，供程序读取。"))]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help=t("Only the result.", "只输出结果。"))]
+# Its value is read before the commands are built (cli/__init__.py): it also decides the language of the help.
+Lang = Annotated[Literal["en", "zh"] | None,
+                 typer.Option("--lang", metavar="en|zh", help=t("Language; by default the locale's.",
+                                                                "语言；默认随系统。"))]
+Format = Annotated[str, typer.Option("--format", metavar="NAME", help=t(
+    "Form of the input; else by its ending.", "输入格式；默认按扩展名。"))]
+Encoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help=t(
+    "Encoding of the input; else found out.", "输入编码；默认自动识别。"))]
+
+
+def pairs(text: str, option: str) -> dict[str, str]:
+    """`text=comment,label=stars` as a dict. Raises UsageError `cli.bad_pairs`."""
+    found: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        key, eq, value = (x.strip() for x in part.partition("="))
+        if not (key and eq and value):
+            raise UsageError("cli.bad_pairs", t("cannot read {p!r}", "无法解析 {p!r}", p=part), where=option,
+                             expected=f"{option} text=comment,label=stars")
+        found[key] = value
+    return found

@@ -1,0 +1,126 @@
+"""`weitiao predict RUN reviews.csv -o predictions.csv`, or `weitiao predict RUN --text "很好吃"`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weitiao import predicting
+from weitiao.cli.guard import UsageError
+from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.core.errors import DataError, RowError
+from weitiao.core.i18n import t
+from weitiao.screen import Screen, to_stderr
+
+if TYPE_CHECKING:
+    from weitiao.bundle import Bundle
+    from weitiao.example import Row
+    from weitiao.formats import BadRow
+
+_TELL = 256  # rows between signs of life
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=t("A run's or a model's folder.", "运行目录或模型目录。"))],
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", show_default=False, help=t(
+        "csv, jsonl, xlsx, parquet, …", "csv、jsonl、xlsx、parquet 等。"))] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", metavar="TEXT", help=t(
+        "A text instead of a file; twice for a model that reads pairs.", "直接给文本；句对模型给两次。"))] = None,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help=t(
+        "Where predictions go: .csv, .tsv, .jsonl, .parquet; - prints them.",
+        "输出文件：.csv、.tsv、.jsonl、.parquet；- 为标准输出。"))] = predicting.STDOUT,
+    to: Annotated[str, typer.Option(metavar="NAME", help=t(
+        "Form of the output; else by its ending.", "输出格式；默认按扩展名。"))] = "",
+    format: Format = "auto",
+    encoding: Encoding = "auto",
+    columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
+        "Where this file's columns have other names: text=comment.", "该文件列名不同时指定：text=评论。"))] = "",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    lang: Lang = None,
+) -> None:
+    """One parameter a flag; see `weitiao predict --help`."""
+    if bool(files) == bool(text):
+        raise UsageError("cli.files_or_text", t("give a file or --text", "请给出文件或 --text（二选一）"),
+                         where="weitiao predict", expected="weitiao predict RUN reviews.csv -o predictions.csv")
+    form = predicting.kind_of(out, to or ("jsonl" if as_json and out == predicting.STDOUT else ""))
+    predicting.refuse_overwriting(out, files or [])
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        if text:
+            _texts(_bundle(run, device), text, screen)
+        else:
+            rows = _Rows(tuple(files or ()), format, encoding, pairs(columns, "--columns"))
+            _file(run, device, rows, out, form, screen)
+
+
+def _bundle(run: Path, device: str) -> Bundle:
+    from weitiao import bundle
+    from weitiao.tuning.precision import device as find_device
+
+    return bundle.load(run, device=str(find_device(device)))
+
+
+def _texts(model: Bundle, texts: list[str], screen: Screen) -> None:
+    """Each text, or one pair, as a line a prediction."""
+    pair = "text_b" in model.task.columns
+    try:
+        found = model.predict([tuple(texts)] if pair else texts)
+    except RowError as e:
+        raise DataError(e.code, e.reason, where="--text") from e
+    screen.result({"predictions": found}, *map(_one_line, found))
+
+
+def _one_line(prediction: dict[str, Any]) -> str:
+    """`positive  0.98`; only the likeliest of many probabilities."""
+    words = [_number(v) if isinstance(v, float) else ", ".join(v) if isinstance(v, list) else str(v)
+             for v in prediction.values() if not isinstance(v, dict)]
+    many = [p for p in prediction.values() if isinstance(p, dict)]
+    top = sorted(many[0].items(), key=lambda kv: -kv[1])[:5] if many else []
+    return "  ".join([*words, *(f"({k} {_number(v)})" for k, v in top)])
+
+
+def _number(x: float) -> str:
+    return f"{x:.4g}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The input, which can be opened again: csv output must know all column names before its first row."""
+
+    files: tuple[Path, ...]
+    format: str
+    encoding: str
+    columns: dict[str, str]
+
+    def __call__(self) -> Iterator[Row | BadRow]:
+        from weitiao.formats import read_rows
+
+        return read_rows(self.files, self.format, self.encoding)
+
+
+def _file(run: Path, device: str, rows: _Rows, out: str, form: str, screen: Screen) -> None:
+    next(iter(rows()), None)  # a mistyped file name should not wait for the model to load
+    model = _bundle(run, device)
+    start = time.perf_counter()
+    live = out != predicting.STDOUT
+
+    def tell(n: int) -> None:
+        if live and n % _TELL == 0:
+            screen.counting(n, time.perf_counter() - start)
+
+    counts = predicting.predict_file(model, rows, out, form, columns=rows.columns, on_rows=tell)
+    screen.end()
+    bad = ""
+    if counts.bad:
+        bad = t(", {b:,} of them could not be read (see the column error; the first: {e})",
+                "，其中 {b:,} 行无法读取（见 error 列；第一行：{e}）", b=counts.bad, e=counts.first_error)
+    text = t("{n:,} rows{b} → {o}", "{n:,} 行{b} → {o}", n=counts.rows, b=bad, o=out)
+    if live:
+        screen.result({"output": out, "rows": counts.rows, "bad": counts.bad}, text)
+    elif counts.bad and not screen.quiet:
+        to_stderr(text)

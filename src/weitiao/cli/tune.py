@@ -1,0 +1,154 @@
+"""`weitiao tune reviews.csv`: flags become a recipe, the pipeline does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weitiao import events
+from weitiao.cli.guard import UsageError
+from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.core.i18n import t
+from weitiao.screen import Screen, program, quoted
+
+if TYPE_CHECKING:
+    from weitiao.pipeline import Result
+    from weitiao.recipe import Recipe
+
+INTERRUPTED = 130
+
+
+def tune(
+    data: Annotated[list[str] | None, typer.Argument(metavar="DATA", show_default=False, help=t(
+        "Files or folders with labelled rows.", "带标签的文件或目录。"))] = None,
+    validation: Annotated[list[str] | None, typer.Option(metavar="FILE", help=t(
+        "Rows for choosing the best step; else a part of DATA.", "用于挑选最佳步数的数据；默认从 DATA 划出。"))] = None,
+    test: Annotated[list[str] | None, typer.Option(metavar="FILE", help=t(
+        "Rows for the final score; else a part of DATA.", "用于最终评分的数据；默认从 DATA 中划出。"))] = None,
+    model: Annotated[str, typer.Option(metavar="NAME", help=t(
+        "A starter, a folder or a name on the hub; see `weitiao models`.",
+        "内置模型名、目录或模型站上的名字；见 `weitiao models`。"))] = "",
+    task: Annotated[str, typer.Option(metavar="NAME", help=t("classify, regress, …", "classify、regress 等。"))] = "",
+    method: Annotated[str, typer.Option(metavar="NAME", help=t("full, lora, head, freeze, …",
+                                                               "full、lora、head、freeze 等。"))] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=t(
+        "A new folder for the run; else runs/NAME-1.", "运行目录（须为新目录）；默认 runs/名字-1。"))] = None,
+    columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
+        "Which column is what: text=comment,label=stars.", "指定各列：text=评论,label=星级。"))] = "",
+    format: Format = "auto",
+    encoding: Encoding = "auto",
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help=t(
+        "Settings in TOML; flags override them.", "TOML 设置文件；命令行选项优先。"))] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=t(
+        "Any setting: tune.learning_rate=3e-5.", "任意设置：tune.learning_rate=3e-5。"))] = None,
+    time: Annotated[str, typer.Option(metavar="TIME", help=t("A budget: 20m, 1h30m.", "时间预算：20m、1h30m。"))] = "",
+    seed: Annotated[int | None, typer.Option(metavar="N", help=t("Decides every random choice.", "随机种子。"))] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "",
+    hub: Annotated[str, typer.Option(metavar="NAME", help="huggingface, modelscope.")] = "",
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help=t(
+        "Continue a run that was stopped.", "继续被中断的运行。"))] = None,
+    allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help=t(
+        "Resume although this machine or version gives other bytes.",
+        "机器或版本不同、结果无法逐字节一致时也继续。"))] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    lang: Lang = None,
+) -> int:
+    """One parameter a flag; see `weitiao tune --help`."""
+    asked = {"data": {"train": data, "validation": validation, "test": test,
+                      "columns": pairs(columns, "--columns"),
+                      "format": _named(format), "encoding": _named(encoding)},
+             "model": {"name": model, "hub": hub}, "tune": {"time": time, "device": device},
+             "task": task, "method": method, "seed": seed}
+    if resume is not None:
+        _only_resume(asked, recipe, set_, out)
+        from weitiao import pipeline
+
+        return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
+    whole = _recipe(recipe, asked, set_ or [])
+    from weitiao import pipeline
+
+    return _work(lambda show: pipeline.start(whole, out, show), out, quiet, as_json)
+
+
+def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path | None, quiet: bool,
+          as_json: bool) -> int:
+    """Run the pipeline with a screen; after Ctrl-C say how to go on."""
+    reached: list[events.StageStarted] = []
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+
+        def show(event: events.Event) -> None:
+            if isinstance(event, events.StageStarted):
+                reached.append(event)
+            screen.show(event)
+
+        try:
+            result = go(show)
+        except KeyboardInterrupt:
+            _interrupted(screen, reached, folder)
+            return INTERRUPTED
+        screen.result({"folder": str(result.folder), "verdict": result.verdict, "scores": result.scores})
+        train, test = _files(result.folder)
+        screen.next_steps(result.folder, test or train, test)
+    return 0
+
+
+def _interrupted(screen: Screen, reached: list[events.StageStarted], folder: Path | None) -> None:
+    kept = reached and reached[-1].stage in ("tune", "evaluate", "report")
+    if kept:
+        command = quoted([program(), "tune", "--resume", reached[-1].folder])
+        text = t("Interrupted. Continue with: {c}", "已中断。继续请运行：{c}", c=command)
+    else:
+        text = t("Interrupted before tuning began: nothing was kept.", "在训练开始前中断，没有留下任何文件。")
+    screen.result({"interrupted": True, "folder": reached[-1].folder if kept else None}, text)
+
+
+def _files(folder: Path) -> tuple[str, str]:
+    """The first training file and the first test file ("" without one) of a run, as the user named them."""
+    from weitiao.recipe import Recipe
+
+    data = Recipe.read(folder / "recipe.toml").data
+    return data.train[0], next(iter(data.test), "")
+
+
+def _recipe(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe:
+    """The file's settings, the flags laid over them, `--set` over those."""
+    from weitiao.recipe import Recipe
+
+    base = Recipe.read(path) if path else Recipe()
+    tree: dict[str, Any] = {}
+    for name, value in asked.items():
+        if isinstance(value, dict):
+            value = {k: v for k, v in value.items() if v}
+        elif name in ("task", "method") and value:
+            part = getattr(base, name)
+            # The file's options of the same plug-in stay; another plug-in has others.
+            value = part if part["name"] == value else {"name": value}
+        if value not in (None, "", {}):
+            tree[name] = value
+    if "columns" in tree.get("data", {}):
+        tree["data"]["columns"] = {**base.data.columns, **tree["data"]["columns"]}
+    return base.updated(tree).with_set(*sets)
+
+
+def _only_resume(asked: dict[str, Any], *others: object) -> None:
+    """A resumed run takes no other settings: they would make it another run."""
+    if any(x not in (None, "", {}, []) for x in (*_leaves(asked), *others)):
+        raise UsageError("cli.resume_takes_no_settings",
+                         t("--resume continues a run as it was begun: it takes no data and no settings",
+                           "--resume 按原设置继续运行，不能再给数据或设置"), where="--resume",
+                         expected="weitiao tune --resume RUN [--allow-inexact]",
+                         fix=t("drop them, or start a new run without --resume",
+                               "请去掉它们，或不用 --resume 重新开始"))
+
+
+def _named(value: str) -> str:
+    """ "auto" is what a recipe says anyway: only another value overrides it."""
+    return "" if value == "auto" else value
+
+
+def _leaves(value: Any) -> list[Any]:
+    return [x for v in value.values() for x in _leaves(v)] if isinstance(value, dict) else [value]
