@@ -109,11 +109,11 @@ def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool) -
     """The stages from tuning on; each is skipped when it is done for this recipe and data."""
     from weitiao import evaluate as evaluating
     from weitiao import report as reporting
-    from weitiao import tuning
+    from weitiao.tuning.stage import tune as tuning_stage
 
     with _stage(run, "tune", recipe.hash, on_event) as todo:
         if todo:
-            tuning.tune(recipe, run, on_event=on_event, allow_inexact=allow_inexact)
+            tuning_stage(recipe, run, on_event=on_event, allow_inexact=allow_inexact)
     with _stage(run, "evaluate", recipe.hash, on_event) as todo:
         if todo:
             evaluating.evaluate(recipe, run)
@@ -158,7 +158,7 @@ def _stage(run: Run, name: str, key: str, on_event: OnEvent) -> Iterator[bool]:
     if run.done(name, key):
         yield False
         return
-    on_event(events.StageStarted(stage=name))
+    on_event(events.StageStarted(stage=name, folder=str(run.folder)))
     started = time.perf_counter()
     yield True
     run.finish(name, key, time.perf_counter() - started)

@@ -60,7 +60,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
         files.write_json(folder / "decision.json", {
             "base": {"name": base.name, "family": base.family, "kind": base.kind, "parameters": base.parameters,
                      "embedding_parameters": base.embedding_parameters, "source": base.source,
-                     "licence": base.licence, "reason": why_base},
+                     "licence": _licence(base.name), "reason": why_base},
             "method": {"name": recipe.method["name"]},
             "max_length": {"value": max_length, "reason": why_length},
             "tune": {"values": tune, "reasons": {k: reasons[k] for k in tune if k in reasons}},
@@ -95,6 +95,11 @@ def _base_name(recipe: Recipe, language: str, rows: int) -> tuple[str, str]:
     if recipe.model.name != "auto":
         return recipe.model.name, t("you named it", "由您指定")
     return models.suggest(language, rows)
+
+
+def _licence(name: str) -> str:
+    """A starter's licence; "" where only its owner's page says it."""
+    return next((str(c["licence"]) for c in models.catalogue() if c["name"] == name), "")
 
 
 def _max_length(recipe: Recipe, base: models.Base, task: Task, train: list[Example]) -> tuple[int, str]:

@@ -11,9 +11,12 @@ from typing import Any
 
 import torch
 
+import torch
+
 from weitiao import bundle, methods, models
 from weitiao.core import files
 from weitiao.core.i18n import t
+from weitiao.core.seeds import key
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
 from weitiao.example import Example
@@ -48,11 +51,13 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     method = methods.load(recipe.method["name"])
     options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
     torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
+    torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn from torch's generator
     model = method.attach(model, options)
+    decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
                   on_event=on_event, allow_inexact=allow_inexact)
     bundle.save(run.folder / "model", method.merge(model), tokenizer, name, task, settings, {
-        "base": {"name": base.name, "family": base.family, "source": base.source, "licence": base.licence},
+        "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
 
