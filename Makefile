@@ -34,7 +34,7 @@ lint: .venv/.dev
 
 # Runs for as long as the data needs: three turns of each side. DATA: folders with train.jsonl and test.jsonl.
 bench: .venv/.weitiao .peers/.done
-	$(BIN)/python benchmarks/classify.py $(DATA)
+	$(BIN)/python benchmarks/classify.py $(if $(DATA),$(DATA),$(error name the folders: make bench DATA="folder..."))
 
 clean:
 	rm -rf .venv .peers

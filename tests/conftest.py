@@ -17,12 +17,12 @@ import pytest
 
 from weitiao.core import i18n
 
-WORDS = (
+ENGLISH = (
     "the a is was and not good bad great awful food movie film music travel service room price very really i it this "
     "that love hate like slow fast clean dirty happy sad one two three yes no"
-).split()
+)
 CHARACTERS = "的一是了我不人在他有这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可里后好很坏吃慢快电影音乐旅游歌门票看听喜欢贵便宜房间服务"
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *dict.fromkeys(CHARACTERS),
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *ENGLISH.split(), *dict.fromkeys(CHARACTERS),
           *"abcdefghijklmnopqrstuvwxyz0123456789.,!?，。！？", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz0123456789")]
 
 
