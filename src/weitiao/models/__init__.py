@@ -1,1 +1,165 @@
-"""Pretrained models: found on a hub, in a folder or among the starters; given a head; saved for plain transformers."""
+"""Pretrained models: found on a hub, in a folder or among the starters; given a head; saved for plain transformers.
+
+>>> base = find("e5-small")
+>>> base.family, base.kind, base.parameters
+('bert', 'encoder', 117505920)
+>>> tokenizer(base.folder)("很好吃")["input_ids"]
+[0, 4019, 1322, 8976, 2]
+
+Only safetensors are read, and no code that comes with a checkpoint is ever run. Importing this costs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from weitiao import starters
+from weitiao.core.errors import ModelError
+from weitiao.core.i18n import t
+from weitiao.core.plugins import nearest
+from weitiao.models import _folder, _hub
+from weitiao.starters import _cache
+
+Kind = Literal["encoder", "decoder", "encoder-decoder"]
+Hub = Literal["huggingface", "modelscope"]
+Progress = Callable[[str, int, int], None]  # what is fetched, bytes so far, bytes in all
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A pretrained checkpoint in a local folder, and what its files say without loading it.
+
+    Args:
+        name: as the user gave it.
+        folder: where plain transformers can load it from.
+        family: transformers' `model_type` (bert, llama, ...).
+        parameters: numbers in the checkpoint, tied word embeddings counted once.
+        embedding_parameters: those of the word embeddings alone.
+        max_positions: longest input in tokens, special ones included.
+        has_pooler: the checkpoint holds weights of a pooler.
+        mean_pooled: it was trained with mean pooling (sentence-transformers' or our own mark says so).
+        source: where it came from, in words for a model card.
+    """
+
+    name: str
+    folder: Path
+    family: str
+    kind: Kind
+    parameters: int
+    embedding_parameters: int
+    max_positions: int
+    has_pooler: bool
+    mean_pooled: bool
+    source: str
+
+
+def find(name: str, *, hub: Hub = "huggingface", revision: str = "", progress: Progress | None = None) -> Base:
+    """The checkpoint of that name: a starter, a local folder, or a name on the hub; fetched when it is not here.
+
+    Raises ModelError: `model.unknown` with the nearest right name, `model.pickle_only`, `model.needs_code`,
+    `model.no_config`, `model.unsupported`, `model.revision_not_hub`, `model.hub_unreachable`, `model.gated`, and
+    what fetching a starter raises; MissingExtra for ModelScope without its package.
+    """
+    if name in starters.names():
+        _refuse_revision(name, revision)
+        return _describe(name, _cache.folder(name, progress), starters.load(name).CARD.source)
+    if Path(name).expanduser().is_dir():
+        _refuse_revision(name, revision)
+        folder = Path(name).expanduser()
+        return _describe(name, folder, str(folder))
+    if _hub.is_name(name) and not ("/" not in name and nearest(name, starters.names())):
+        return _describe(name, *_hub.fetch(name, hub, revision, _starters()))
+    raise _hub.unknown(name, _starters())
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """All starters as facts for a table or JSON; fetches nothing."""
+    cards = [starters.load(name).CARD for name in starters.names()]
+    return [{
+        "name": c.name, "title": c.title, "kind": c.kind, "languages": list(c.languages), "licence": c.licence,
+        "parameters": c.parameters, "megabytes": round(sum(w.bytes for w in c.wheels) / 1e6),
+        "here": _cache.here(c.name), "automatic": c.automatic, "source": c.source,
+    } for c in cards]
+
+
+def suggest(language: str, rows: int) -> tuple[str, str]:
+    """The starter for texts of that language ("zh", "en", "other") and the reason, for a person.
+
+    `rows` (training rows) does not change the choice yet: on 300 to 9,000 rows the same bases won (docs/log.md).
+    """
+    if language == "en":
+        return "minilm", t("English texts: the smallest starter that does well on them, and the fastest",
+                           "英文文本：minilm 小而快，效果好")
+    if language == "zh":
+        return "e5-small", t("Chinese texts: the starter whose vocabulary knows Chinese",
+                             "中文文本：e5-small 的词表覆盖中文")
+    return "e5-small", t("neither mainly Chinese nor mainly English: e5-small knows about 100 languages",
+                         "文本不以中文或英文为主：e5-small 支持约一百种语言")
+
+
+def tokenizer(folder: Path) -> Any:
+    """The checkpoint's fast tokenizer, padding on the right, with a pad token and a length limit that can be believed.
+
+    Raises ModelError `model.no_tokenizer`.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        made = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError) as e:
+        raise _no_tokenizer(folder, str(e).splitlines()[0]) from e
+    if not made.is_fast:
+        raise _no_tokenizer(folder, t("there is no tokenizer.json", "缺少 tokenizer.json"))
+    made.padding_side = "right"
+    if made.pad_token_id is None:
+        made.pad_token = _pad_token(made)
+    # Some checkpoints say 1e30 ("no limit"), some say more than their position table holds.
+    made.model_max_length = min(made.model_max_length, _folder.max_positions(_folder.config(folder)))
+    return made
+
+
+def _pad_token(tokenizer: Any) -> str:
+    """A token that cannot be the end of a text, where the vocabulary has one; else the end token itself."""
+    known = ("<pad>", "[PAD]", "<|pad|>", "<|finetune_right_pad_id|>", "<|endoftext|>")
+    vocabulary = tokenizer.get_vocab()
+    spare = [x for x in (*known, tokenizer.unk_token) if x in vocabulary and x != tokenizer.eos_token]
+    last = tokenizer.eos_token or tokenizer.unk_token
+    if not spare and last is None:
+        raise _no_tokenizer(Path(tokenizer.name_or_path), t("no token can serve as padding", "没有可用于填充的词元"))
+    return str(spare[0] if spare else last)
+
+
+def _no_tokenizer(folder: Path, what: str) -> ModelError:
+    return ModelError("model.no_tokenizer", t("its tokenizer cannot be used: {e}", "分词器无法使用：{e}", e=what),
+                      where=str(folder), expected="tokenizer.json",
+                      fix=t("save it once with transformers' AutoTokenizer(...).save_pretrained into that folder",
+                            "用 transformers 的 AutoTokenizer 载入后 save_pretrained 到该目录"))
+
+
+def _describe(name: str, folder: Path, source: str) -> Base:
+    config = _folder.config(folder)
+    shapes = _folder.shapes(folder)
+    words = _folder.word_embeddings(config, shapes)
+    return Base(
+        name=name, folder=folder, family=config["model_type"], kind=_folder.kind(config),
+        parameters=_folder.count(config, shapes, words),
+        embedding_parameters=_folder.size(shapes[words]) if words else 0,
+        max_positions=_folder.max_positions(config),
+        has_pooler=any("pooler" in n.split(".") for n in shapes) and "weitiao_pooling" not in config,
+        mean_pooled=config.get("weitiao_pooling") == "mean" or _folder.mean_pooled(folder), source=source,
+    )
+
+
+def _refuse_revision(name: str, revision: str) -> None:
+    if revision:
+        raise ModelError("model.revision_not_hub", t("{n} does not come from a hub", "{n} 不来自模型仓库", n=name),
+                         where="model.revision", expected='""', fix=t("leave the revision out", "请去掉 revision"))
+
+
+def _starters() -> tuple[str, ...]:
+    return tuple(starters.names())
+
+

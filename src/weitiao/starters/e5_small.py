@@ -10,6 +10,7 @@ type 0 was ever trained on: pairs are `<s> a </s></s> b </s>` with all types 0, 
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ def _vocabulary(reader: _Reader) -> tuple[list[str], list[float]]:
     (length,) = reader.take("Q")
     offsets, scores = reader.take(f"{count + 1}I"), reader.take(f"{count}f")
     blob = reader.bytes(length)
-    return [blob[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False)], list(scores)
+    return [blob[a:b].decode() for a, b in pairwise(offsets)], list(scores)
 
 
 def _write_tokenizer(folder: Path, pieces: list[str], scores: list[float], positions: int) -> None:

