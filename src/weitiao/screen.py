@@ -152,7 +152,7 @@ class Screen:
         if self._bar is None:
             from rich.progress import BarColumn, Progress, TextColumn
 
-            self._bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(),
+            self._bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(20),
                                  TextColumn("{task.fields[text]}", markup=False),
                                  console=self._console, transient=True)
             self._bar.add_task("", total=None, text="")

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import traceback
 from pathlib import Path
@@ -40,7 +41,9 @@ def guarded(args: list[str]) -> int:
     try:
         from weitiao.cli.app import app
 
-        return int(app(args, prog_name="weitiao", standalone_mode=False) or 0)
+        code = int(app(args, prog_name="weitiao", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except typer.TyperException as e:
@@ -49,8 +52,8 @@ def guarded(args: list[str]) -> int:
         return _say(e, as_json)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; the interpreter must not try to flush the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as e:
         if os.environ.get("WEITIAO_TRACEBACK"):
             traceback.print_exc()

@@ -106,7 +106,7 @@ def _keys(values: dict[str, Any], model: type[BaseModel], section: str = "") -> 
         words = _choices(field.annotation)
         text = field.description or ""
         if any(w not in text for w in words):
-            text += f" One of: {', '.join(words)}."
+            text += f" {'Any' if get_origin(field.annotation) is tuple else 'One'} of: {', '.join(words)}."
         yield from textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
         yield from _pair(key, value)
 
