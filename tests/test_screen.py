@@ -83,7 +83,7 @@ def test_the_program_is_named_as_it_was_called(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(sys, "argv", [str(inside)])
     monkeypatch.setenv("PATH", "")
     monkeypatch.chdir(tmp_path)
-    assert screen.program() == os.path.join("my venv", "bin", "weitiao")
+    assert screen.program() == str(Path("my venv", "bin", "weitiao"))
     assert shlex.split(screen.quoted([screen.program(), "runs"])) == ["my venv/bin/weitiao", "runs"]
     monkeypatch.setenv("PATH", str(inside.parent))
     assert screen.program() == "weitiao"

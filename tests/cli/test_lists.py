@@ -1,14 +1,11 @@
-"""`weitiao runs`, `weitiao models`, `weitiao recipe`, and the public surface as a whole."""
+"""`weitiao runs`, `weitiao models`, `weitiao recipe`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
 from weitiao.recipe import Recipe
 from weitiao.run import Run
@@ -105,18 +102,3 @@ def test_check_says_what_is_wrong_and_is_silent_when_asked(weitiao: Weitiao) -> 
 
 def test_the_schema_is_json(weitiao: Weitiao) -> None:
     assert "tune" in json.loads(weitiao("recipe", "schema")[1])["properties"]
-
-
-def test_the_options_are_those_that_users_know(golden: Callable[[str, str], None]) -> None:
-    from weitiao.cli.app import app
-
-    golden("options.txt", "\n".join(_surface(typer.main.get_command(app), "weitiao")) + "\n")
-
-
-def _surface(command: Any, name: str) -> Iterator[str]:
-    """`weitiao tune --seed`, one option a line."""
-    for parameter in command.params:
-        words = parameter.opts if parameter.param_type_name == "option" else [parameter.get_error_hint().strip("'")]
-        yield f"{name} {' '.join(words)}"
-    for sub, child in vars(command).get("commands", {}).items():
-        yield from _surface(child, f"{name} {sub}")
