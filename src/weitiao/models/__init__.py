@@ -66,7 +66,7 @@ def find(name: str, *, hub: Hub = "huggingface", revision: str = "", progress: P
     if name in starters.names():
         _refuse_revision(name, revision)
         return _describe(name, _cache.folder(name, progress), starters.load(name).CARD.source)
-    if Path(name).expanduser().is_dir():
+    if name and Path(name).expanduser().is_dir():
         _refuse_revision(name, revision)
         folder = Path(name).expanduser()
         return _describe(name, folder, str(folder))
@@ -111,7 +111,9 @@ def tokenizer(folder: Path) -> Any:
         made = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as e:
         raise _no_tokenizer(folder, str(e).splitlines()[0]) from e
-    if not made.is_fast:
+    # transformers makes an empty tokenizer of nothing at all.
+    files = {"tokenizer.json", *made.vocab_files_names.values()}
+    if not made.is_fast or not any((folder / f).is_file() for f in files):
         raise _no_tokenizer(folder, t("there is no tokenizer.json", "缺少 tokenizer.json"))
     made.padding_side = "right"
     if made.pad_token_id is None:

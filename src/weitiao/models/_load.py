@@ -1,6 +1,6 @@
 """Loading by transformers: fp32, quiet, no code of the checkpoint, and every new weight drawn by our own generator.
 
->>> model, missing = load(AutoModelForSequenceClassification, folder, config)
+>>> model, missing, other_shape = load(AutoModelForSequenceClassification, folder, config)
 >>> draw(model, missing, std=0.02, seed=1)   # equal numbers on every machine, whatever torch's instruction set
 """
 
@@ -38,9 +38,9 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load(cls: Any, folder: Path, config: Any, **options: Any) -> tuple[Any, set[str]]:
-    """`cls.from_pretrained` in eval mode, and the names of parameters that the checkpoint does not hold or holds in
-    another shape. Raises ModelError `model.unreadable`."""
+def load(cls: Any, folder: Path, config: Any, **options: Any) -> tuple[Any, set[str], set[str]]:
+    """`cls.from_pretrained` in eval mode, the names of parameters that the checkpoint does not hold, and of those that
+    it holds in another shape. Raises ModelError `model.unreadable`."""
     import torch
     from safetensors import SafetensorError
 
@@ -53,7 +53,7 @@ def load(cls: Any, folder: Path, config: Any, **options: Any) -> tuple[Any, set[
         raise ModelError("model.unreadable", t("transformers cannot load it: {e}", "transformers 无法载入：{e}",
                                                e=str(e).splitlines()[0]), where=str(folder),
                          fix=t("fetch it again or choose another model", "请重新获取或换一个模型")) from e
-    return model.eval(), set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]}
+    return model.eval(), set(info["missing_keys"]), {key for key, *_ in info["mismatched_keys"]}
 
 
 def draw(model: nn.Module, names: Iterable[str], std: float, seed: int) -> None:

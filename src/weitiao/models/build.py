@@ -177,9 +177,9 @@ def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None
 def load_native(folder: Path) -> PreTrainedModel:
     """A saved classification model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    model, missing = _load.load(AutoModelForSequenceClassification, folder, config)
-    if missing:
-        raise _weights_missing(folder, missing)
+    model, missing, other_shape = _load.load(AutoModelForSequenceClassification, folder, config)
+    if missing | other_shape:
+        raise _weights_missing(folder, missing | other_shape)
     return model
 
 
@@ -210,10 +210,10 @@ def _unmark(config: Any) -> bool:
 def _build_mean(base: Base, config: Any, labels: Labels, folded: bool, seed: int, notes: list[str]) -> TextModel:
     names = mean.FAMILIES[base.family]
     options = {"add_pooling_layer": False} if names.pooler else {}
-    body, missing = _load.load(AutoModel, base.folder, config, **options)
-    if missing:
-        raise _weights_missing(base.folder, missing)
-    classifier = nn.Linear(config.hidden_size, labels.head.outputs)
+    body, missing, other_shape = _load.load(AutoModel, base.folder, config, **options)
+    if missing | other_shape:
+        raise _weights_missing(base.folder, missing | other_shape)
+    classifier = nn.utils.skip_init(nn.Linear, config.hidden_size, labels.head.outputs)
     _load.draw(classifier, ["weight", "bias"], _std(config), seed)
     if folded:
         notes += labels.notes()
@@ -234,14 +234,15 @@ def _build_native(base: Base, config: Any, labels: Labels, folded: bool, seed: i
     if base.kind == "decoder":  # the last token is found by the padding's id
         config.pad_token_id = models.tokenizer(base.folder).pad_token_id
         config.use_cache = False
-    body, missing = _load.load(AutoModelForSequenceClassification, base.folder, config)
+    body, missing, other_shape = _load.load(AutoModelForSequenceClassification, base.folder, config)
     outside = {n for n, _ in body.named_parameters() if not _in_base(body, n)}
-    if lost := {n for n in missing if n not in outside and "pooler" not in n.split(".")}:
+    if lost := {n for n in missing | other_shape if n not in outside and "pooler" not in n.split(".")}:
         raise _weights_missing(base.folder, lost)
     if folded:  # its head and pooler are those of the folded mean, no use for anything else
         missing |= outside | {n for n, _ in body.named_parameters() if "pooler" in n.split(".")}
     final_name, final = _final(body)
     theirs = f"{final_name}.weight" not in missing
+    missing |= other_shape
     if theirs and labels.same:
         _permute(final, labels.order())
     else:
