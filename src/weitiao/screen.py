@@ -52,7 +52,7 @@ class Screen:
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet, self.as_json = quiet, as_json
         self._bar: Progress | None = None
-        self._last_plain = 0.0
+        self._last_plain = time.monotonic()
         self._out: Console | None = None
 
     def __enter__(self) -> Screen:

@@ -76,16 +76,12 @@ def _texts(model: Bundle, texts: list[str], screen: Screen) -> None:
 
 
 def _one_line(prediction: dict[str, Any]) -> str:
-    """`positive  0.98`; only the likeliest of many probabilities."""
-    words = [_number(v) if isinstance(v, float) else ", ".join(v) if isinstance(v, list) else str(v)
-             for v in prediction.values() if not isinstance(v, dict)]
-    many = [p for p in prediction.values() if isinstance(p, dict)]
-    top = sorted(many[0].items(), key=lambda kv: -kv[1])[:5] if many else []
-    return "  ".join([*words, *(f"({k} {_number(v)})" for k, v in top)])
-
-
-def _number(x: float) -> str:
-    return f"{x:.4g}"
+    """`positive  (positive 0.98, negative 0.02)`, or `4.25`; the likeliest five where there are many."""
+    tables = [v for v in prediction.values() if isinstance(v, dict)]
+    words = [", ".join(v) if isinstance(v, list) else v if isinstance(v, str) else f"{v:.4g}"
+             for v in prediction.values() if not (isinstance(v, dict) or (tables and isinstance(v, float)))]
+    likeliest = [sorted(x.items(), key=lambda kv: -kv[1])[:5] for x in tables]
+    return "  ".join([*words, *("(" + ", ".join(f"{k} {v:.4g}" for k, v in x) + ")" for x in likeliest)])
 
 
 @dataclass(frozen=True, slots=True)
