@@ -77,8 +77,9 @@ class Clean(Section):
 
 
 class Split(Section):
-    validation: Share = 0.1
-    """Share of the training rows set aside for validation when no file is given."""
+    validation: Share | Auto = "auto"
+    """Share of the training rows set aside for validation when no file is given; auto: a tenth, at most 1,000 rows,
+    and none below 2,000: so few could not tell one step from another, and the labels are worth more in training."""
     test: Share = 0.2
     """Share of the rows set aside for the final score when no file is given."""
     stratify: bool = True
@@ -96,7 +97,7 @@ class Model(Section):
     """native: the architecture's own head; mean: mean pooling and a linear layer; auto: mean where the checkpoint
     has no trained pooler, or says that it was trained with mean pooling."""
     max_length: Count | Auto = "auto"
-    """Tokens of one text; auto: what covers 99.5 % of the training rows, at most what the model can."""
+    """Tokens of one text; auto: 512, or what the model can where that is less. Short texts cost nothing by it."""
     long_texts: Literal["truncate", "windows"] = "truncate"
     """windows: cut long texts into overlapping windows and average their outputs."""
     dropout: Share | Auto = "auto"

@@ -26,6 +26,7 @@ from weitiao.tasks import Task
 
 Progress = Callable[[str, int, int], None]
 _SAMPLE = 2000  # training rows tokenised to see how long texts are
+_LONGEST = 512
 
 
 def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Recipe:
@@ -39,7 +40,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     train = load(run, "train")
     base_name, why_base = _base_name(recipe, report["language"], len(train))
     base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
-    max_length, why_length = _max_length(recipe, base, task, train)
+    max_length, why_length = _max_length(recipe, base)
     facts = Facts(rows=len(train), outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name)
     values, reasons = defaults(facts)
@@ -102,22 +103,20 @@ def _licence(name: str) -> str:
     return next((str(c["licence"]) for c in models.catalogue() if c["name"] == name), "")
 
 
-def _max_length(recipe: Recipe, base: models.Base, task: Task, train: list[Example]) -> tuple[int, str]:
-    """What covers 99.5 % of the training rows, at most what the model can take."""
-    limit = base.max_positions
+def _max_length(recipe: Recipe, base: models.Base) -> tuple[int, str]:
+    """What was asked for, else 512 or what the model can read. Padding follows the texts, so a limit that no text
+    reaches costs nothing; 512 bounds what a few very long ones can cost."""
     wanted = recipe.model.max_length
-    if wanted != "auto":
-        if wanted > limit:
-            raise ModelError("model.too_long", t("{n} reads at most {m} tokens", "{n} 最多读取 {m} 个词元",
-                                                 n=base.name, m=limit),
-                             where="model.max_length", expected=f"1 … {limit}")
-        return wanted, t("you named it", "由您指定")
-    step = max(1, len(train) // _SAMPLE)
-    rows = task.encode(train[::step], models.tokenizer(base.folder), limit)
-    lengths = sorted(r.length for r in rows)
-    covered = lengths[min(len(lengths) - 1, int(0.995 * len(lengths)))]
-    rounded = min(limit, -(-covered // 8) * 8)
-    return rounded, t("covers 99.5 % of the training rows", "覆盖 99.5 % 的训练行")
+    if wanted == "auto":
+        return min(base.max_positions, _LONGEST), t("the usual limit; padding follows the texts",
+                                                    "常用上限；填充长度随文本而定")
+    if wanted > base.max_positions:
+        raise ModelError("model.too_long", t("{n} reads at most {m} tokens", "{n} 最多读取 {m} 个词元",
+                                             n=base.name, m=base.max_positions),
+                         where="model.max_length", expected=f"1 … {base.max_positions}",
+                         fix=t("set model.long_texts=windows to read longer texts whole",
+                               "设 model.long_texts=windows 可读完整长文本"))
+    return wanted, t("you named it", "由您指定")
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,169 @@
+"""The first stage: files of labelled text in; checked rows in three parts, a task that fits them, and a report out.
+
+    train/validation/test files  →  prepare/{train,validation,test}.parquet, task.json, report.json, rejected.jsonl
+
+>>> prepare(recipe, run)
+>>> understood, verdict = summary(read_json(run.folder / "prepare" / "report.json"))
+>>> verdict[0]
+'300 rows read, 2 rejected: row.no_label 2 (see prepare/rejected.jsonl); the first: reviews.csv:17:label: ...'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from weitiao import splits
+from weitiao.core import files
+from weitiao.core.i18n import t
+from weitiao.example import Example, Row
+from weitiao.formats import BadRow, File, empty
+from weitiao.prepare import comparing, profiling, sources
+from weitiao.prepare.checking import Checker, Part, read_part
+from weitiao.prepare.choosing import Choice, choose, require
+from weitiao.prepare.describing import describe, names
+from weitiao.prepare.dividing import divide, strata_of
+from weitiao.prepare.rejects import Rejects, stop_if_too_many, writing
+from weitiao.prepare.telling import summary as summary
+from weitiao.recipe import Recipe
+from weitiao.run import Run
+from weitiao.tasks import TableProfile
+
+_SPLIT_NAMES = frozenset({"split", "set", "subset", "partition", "part", "dataset", "划分", "数据集", "数据划分"})
+
+
+def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> None:
+    """Read, check, clean, split and describe the data of a recipe; all of it lands in the run, or nothing.
+
+    Args:
+        recipe: sections data, clean, split, task and the seed are used.
+        run: its folder `prepare` is written.
+        source_root: what relative paths in the recipe are relative to; the current directory by default.
+
+    Raises:
+        DataError: `data.missing_file`, `data.no_files`, `data.unknown_format`, `data.empty_file`, `data.binary`,
+            `data.encoding`, `data.not_this_format`, `data.duplicate_column`, `data.missing_column`, `data.no_task`,
+            `data.too_many_bad_rows`, `data.duplicate_id`, `data.mixed_time`, `data.too_few_rows`, and what the task
+            raises in `fit` (`data.one_class` ...).
+        MissingExtra: a library for xlsx or for Chinese scripts is not installed.
+    """
+    found = sources.find(recipe.data, source_root)
+    profile = profiling.profile(_good(found["train"]))
+    if not profile.rows:
+        _no_good_row(found["train"])
+    split = recipe.data.split or _split_column(profile)
+    choice = choose(recipe, _without(profile, recipe, split))
+    with run.stage("prepare") as folder:
+        with writing(folder / "rejected.jsonl") as rejects:
+            read = _read(recipe, found, choice, split, rejects)
+            parts, how = _parts(recipe, read, choice, split)
+            choice.task.fit(parts["train"])
+            parts = _known(parts, choice, rejects)
+        keys = {part: [comparing.key(e) for e in examples] for part, examples in parts.items()}
+        for part, examples in parts.items():
+            splits.write(folder / f"{part}.parquet", examples)
+        splits.write_task(folder / "task.json", choice.name, choice.task)
+        report = describe(choice, parts, keys, [f for p in read.values() for f in p.files], how, rejects)
+        files.write_json(folder / "report.json", report)
+
+
+# -- understanding the table ---------------------------------------------------------------------------------------
+
+def _good(found: Sequence[File]) -> Iterator[Row]:
+    """The readable rows of some files."""
+    for file in found:
+        for row in file.rows():
+            if not isinstance(row, BadRow):
+                yield row
+
+
+def _no_good_row(found: Sequence[File]) -> None:
+    """Say why there is nothing to learn from: no rows at all, or what is wrong with them."""
+    for file in found:
+        bad = [row for row in file.rows() if isinstance(row, BadRow)]
+        stop_if_too_many(len(bad), len(bad), 0, bad, file.source.shown)
+        raise empty(file.source)
+
+
+def _split_column(profile: TableProfile) -> str:
+    """A column that is called like a split and holds nothing but names of parts, train among them."""
+    for column in profile.columns:
+        values = [sources.part_of(v) for v in column.examples]
+        if (column.name.strip().casefold() in _SPLIT_NAMES and column.distinct == len(values) > 1
+                and None not in values and "train" in values):
+            return column.name
+    return ""
+
+
+def _without(profile: TableProfile, recipe: Recipe, split: str) -> TableProfile:
+    """The profile without the columns that have another use than text or label."""
+    used = [c for c in (recipe.data.id, split, recipe.data.group, recipe.data.time) if c]
+    require([c.name for c in profile.columns], used)
+    kept = tuple(c for c in profile.columns if c.name not in used or c.name in recipe.data.columns.values())
+    return TableProfile(profile.rows, kept)
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+
+def _read(recipe: Recipe, found: Mapping[str, Sequence[File]], choice: Choice, split: str,
+          rejects: Rejects) -> dict[str, Part]:
+    clean = recipe.clean.model_dump(mode="json")
+    return {part: read_part(part, given, Checker(choice.task, recipe.data, clean, split if part == "train" else ""),
+                            rejects)
+            for part, given in found.items()}
+
+
+def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
+           split: str) -> tuple[dict[str, list[Example]], dict[str, str]]:
+    """Examples by part and how each part came about: given, column, cut."""
+    parts = {part: list(read[part].examples) for part in splits.PARTS}
+    how = {part: "given" for part in splits.PARTS if read[part].files}
+    if split:
+        rows, parts["train"] = parts["train"], []
+        for example in rows:
+            part = sources.part_of(example.meta[split]) or "train"
+            parts[part].append(example)
+            how.setdefault(part, "column")
+    left = round(len(parts["train"]) * (1.0 if "test" in how else 1.0 - recipe.split.test))
+    shares = {part: share for part, share in (("test", recipe.split.test),
+                                              ("validation", validation_share(recipe.split.validation, left)))
+              if part not in how}
+    if shares:
+        parts.update(_cut(recipe, parts["train"], choice, shares))
+        how.update(dict.fromkeys(shares, "cut"))
+    return parts, how
+
+
+def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
+    """The share of the training rows set aside for validation; see `weitiao.recipe.Split`.
+
+    Among fewer than 200 validation rows an accuracy is known to some ± 5 points: it could not choose a step.
+    """
+    if wanted != "auto":
+        return wanted
+    return 0.0 if rows < 2000 else min(0.1, 1000 / rows)
+
+
+def _cut(recipe: Recipe, examples: Sequence[Example], choice: Choice,
+         shares: Mapping[str, float]) -> dict[str, list[Example]]:
+    strata = strata_of(examples, [choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
+    return divide(examples, [comparing.key(e) for e in examples], strata, shares, seed=recipe.seed,
+                  group=recipe.data.group, time=recipe.data.time)
+
+
+def _known(parts: Mapping[str, list[Example]], choice: Choice, rejects: Rejects) -> dict[str, list[Example]]:
+    """Without the validation and test rows whose label no training row has: no model could give it."""
+    labels = set(choice.task.head().labels)
+    out = dict(parts)
+    for part in ("validation", "test") if labels else ():
+        out[part] = []
+        for example in parts[part]:
+            unknown = [n for n in names(example.target) if n not in labels]
+            if unknown:
+                file, _, line = example.source.rpartition(":")
+                rejects.add(BadRow(file, int(line), choice.task.columns.get("label", ""), "row.unknown_label", t(
+                    "no training row has the label {x!r}", "训练数据中没有标签 {x!r}", x=unknown[0])))
+            else:
+                out[part].append(example)
+    return out

@@ -1,0 +1,55 @@
+"""Which rows say the same: duplicates, rows of one part that stand in another, equal texts with different labels.
+
+Texts are equal when `core.text.fold` makes them so: NFKC, case, white space and punctuation do not count.
+
+>>> key(Example("1", {"text": "Good!"}, "a", "x:1")) == key(Example("2", {"text": "good"}, "b", "x:2"))
+True
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weitiao.core.text import fold
+from weitiao.example import Example
+
+_SHOWN = 5
+
+
+def key(example: Example) -> bytes:
+    """16 bytes that are equal for rows with equal inputs, whatever the rows' order, file or label."""
+    parts = (fold(v) if isinstance(v, str) else json.dumps(v, sort_keys=True)
+             for _, v in sorted(example.inputs.items()))
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+
+
+def overlap(keys: Mapping[str, Sequence[bytes]], part: str, other: str) -> dict[str, int]:
+    """How many rows of `part`, and how many different inputs of these, also stand in `other`."""
+    there = set(keys[other])
+    shared = [k for k in keys[part] if k in there]
+    return {"rows": len(shared), "inputs": len(set(shared))}
+
+
+def shared_ids(parts: Mapping[str, Sequence[Example]], keys: Mapping[str, Sequence[bytes]], part: str) -> list[str]:
+    """Ids of the rows of `part` whose inputs also stand in train."""
+    there = set(keys["train"])
+    return [e.id for e, k in zip(parts[part], keys[part], strict=True) if k in there]
+
+
+def conflicts(parts: Mapping[str, Sequence[Example]], keys: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:
+    """Inputs that stand more than once with different targets, over all parts, the first few with their places."""
+    first: dict[bytes, Example] = {}
+    rows: dict[bytes, list[Example]] = {}
+    for part, examples in parts.items():
+        for example, k in zip(examples, keys[part], strict=True):
+            seen = first.setdefault(k, example)
+            if k in rows:
+                rows[k].append(example)
+            elif seen.target != example.target:
+                rows[k] = [seen, example]
+    return {"inputs": len(rows), "rows": sum(map(len, rows.values())), "examples": [
+        {"inputs": dict(group[0].inputs), "sources": [e.source for e in group[:_SHOWN]],
+         "targets": [e.target for e in group[:_SHOWN]]} for group in list(rows.values())[:_SHOWN]]}

@@ -1,0 +1,120 @@
+"""report.json: what was understood, what is wrong with which rows, what came of it. See `describe` for the keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weitiao.core.text import dominant_language
+from weitiao.example import Example
+from weitiao.prepare import comparing
+from weitiao.prepare.choosing import Choice
+from weitiao.prepare.rejects import Rejects, place
+
+_TEXTS = 5000  # texts that the language is judged by
+
+Parts = Mapping[str, Sequence[Example]]
+
+
+def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], files: list[dict[str, Any]],
+             how: Mapping[str, str], rejects: Rejects) -> dict[str, Any]:
+    """The report.
+
+    task: name, columns (role to column), options, reason (a sentence)
+    language: zh, en or other
+    rows: read, rejected, train, validation, test
+    how: per part `given` (files), `column` (a split column) or `cut` (set aside from train)
+    targets: per part {label: rows}, or {min, mean, max} of numbers
+    rare: labels with a single row in all parts; missing: per part the labels of train that it lacks
+    lengths: per part and text column role {min, median, p95, max, mean} in characters
+    files: per file part, format, rows, rejected, sha256, read_as (see `formats.Source.facts`)
+    rejected: by_code, examples (place and reason of the first)
+    duplicates: per part, rows minus different inputs
+    conflicts: inputs, rows, examples (equal inputs with different targets, over all parts)
+    leaks: test_in_train, validation_in_train, test_in_validation, each {rows, inputs}
+    leaked_test_ids, leaked_validation_ids: rows that also stand in train
+    fingerprint: files (name to SHA-256), splits (part to SHA-256 of ids, inputs and targets), all
+    """
+    targets = {part: _targets(examples) for part, examples in parts.items()}
+    labelled = bool(choice.task.head().labels)
+    return {
+        "task": {"name": choice.name, "columns": dict(choice.task.columns),
+                 "options": choice.task.options.model_dump(mode="json"), "reason": choice.reason},
+        "language": _language(parts["train"]),
+        "rows": {"read": sum(f["rows"] for f in files), "rejected": rejects.count,
+                 **{part: len(examples) for part, examples in parts.items()}},
+        "how": dict(how),
+        "targets": targets,
+        "rare": _rare(targets) if labelled else [],
+        "missing": {part: [x for x in targets["train"] if x not in targets[part]] if labelled and parts[part] else []
+                    for part in ("validation", "test")},
+        "lengths": {part: _lengths(examples) for part, examples in parts.items()},
+        "files": files,
+        "rejected": {"by_code": dict(rejects.codes.most_common()),
+                     "examples": [{"place": place(b), "reason": b.reason} for b in rejects.first]},
+        "duplicates": {part: len(k) - len(set(k)) for part, k in keys.items()},
+        "conflicts": comparing.conflicts(parts, keys),
+        "leaks": {f"{part}_in_{other}": comparing.overlap(keys, part, other)
+                  for part, other in (("test", "train"), ("validation", "train"), ("test", "validation"))},
+        "leaked_test_ids": comparing.shared_ids(parts, keys, "test"),
+        "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
+        "fingerprint": _fingerprint(files, parts),
+    }
+
+
+def names(target: Any) -> tuple[str, ...]:
+    """The labels of a target; none for a number."""
+    if isinstance(target, str):
+        return (target,)
+    return tuple(target) if isinstance(target, (list, tuple)) else ()
+
+
+def _targets(examples: Sequence[Example]) -> dict[str, Any]:
+    counts = Counter(name for e in examples for name in names(e.target))
+    if counts:
+        return dict(counts.most_common())
+    numbers = [float(e.target) for e in examples if isinstance(e.target, (int, float))]
+    return {"min": min(numbers), "mean": sum(numbers) / len(numbers), "max": max(numbers)} if numbers else {}
+
+
+def _rare(targets: Mapping[str, Mapping[str, int]]) -> list[str]:
+    total: Counter[str] = Counter()
+    for counts in targets.values():
+        total.update(counts)
+    return sorted(label for label, n in total.items() if n == 1)
+
+
+def _texts(example: Example) -> list[str]:
+    return [v for v in example.inputs.values() if isinstance(v, str)]
+
+
+def _language(examples: Sequence[Example]) -> str:
+    step = max(1, len(examples) // _TEXTS)
+    return dominant_language(text for e in examples[::step] for text in _texts(e))
+
+
+def _lengths(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
+    roles = [k for k, v in examples[0].inputs.items() if isinstance(v, str)] if examples else []
+    out = {}
+    for role in roles:
+        sizes = sorted(len(e.inputs[role]) for e in examples)
+        n = len(sizes)
+        out[role] = {"min": sizes[0], "median": sizes[n // 2], "p95": sizes[min(n - 1, round(0.95 * n))],
+                     "max": sizes[-1], "mean": round(sum(sizes) / n, 1)}
+    return out
+
+
+def _fingerprint(files: Sequence[Mapping[str, Any]], parts: Parts) -> dict[str, Any]:
+    splits = {part: _digest([e.id, e.inputs, e.target] for e in examples) for part, examples in parts.items()}
+    return {"files": {f["file"]: f["sha256"] for f in files}, "splits": splits,
+            "all": _digest([[f["sha256"] for f in files], sorted(splits.items())])}
+
+
+def _digest(values: Any) -> str:
+    hashed = hashlib.sha256()
+    for value in values:
+        hashed.update(json.dumps(value, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+    return hashed.hexdigest()
