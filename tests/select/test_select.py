@@ -1,0 +1,82 @@
+"""Every "auto" becomes a value with a reason, and what the user named stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from weitiao.core import files
+from weitiao.core.errors import ModelError
+from weitiao.prepare import prepare
+from weitiao.recipe import Recipe
+from weitiao.run import Run
+from weitiao.select import select, summary
+from weitiao.select.defaults import Facts, defaults
+
+FACTS = Facts(rows=9000, outputs=10, kind="encoder", parameters=118_000_000, embedding_parameters=96_000_000,
+              method="full", task="classify")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> tuple[Recipe, Run]:
+    lines = [f"{w} food {i},{y}" for i in range(15) for w, y in (("good", "pos"), ("bad", "neg"))]
+    (tmp_path / "a.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    recipe = Recipe.build({"data": {"train": [str(tmp_path / "a.csv")]}})
+    run = Run.create(tmp_path / "run", recipe.to_toml(), recipe.hash, {})
+    prepare(recipe, run)
+    return recipe, run
+
+
+def test_nothing_that_decides_the_result_is_left_to_chance(run: tuple[Recipe, Run], tiny_folder: Path) -> None:
+    recipe, home = run
+    resolved = select(recipe.updated({"model": {"name": str(tiny_folder)}}), home)
+    for key in ("epochs", "batch_size", "micro_batch_size", "learning_rate", "head_learning_rate", "embeddings",
+                "metric"):
+        assert getattr(resolved.tune, key) != "auto", key
+    assert resolved.task["name"] == "classify" and resolved.data.columns == {"text": "text", "label": "label"}
+    assert resolved.model.max_length == 64  # all that this model can read
+    decision = files.read_json(home.folder / "select" / "decision.json")
+    assert decision["base"]["reason"] and decision["forecast"]["memory_gb"] > 0.5
+    assert len(summary(decision, resolved)) == 3
+
+
+def test_what_was_named_stays(run: tuple[Recipe, Run], tiny_folder: Path) -> None:
+    recipe, home = run
+    asked = recipe.updated({"model": {"name": str(tiny_folder), "max_length": 32},
+                            "tune": {"learning_rate": 0.5, "epochs": 7, "metric": "accuracy"}})
+    resolved = select(asked, home)
+    assert (resolved.tune.learning_rate, resolved.tune.epochs, resolved.tune.metric) == (0.5, 7, "accuracy")
+    assert resolved.model.max_length == 32
+    assert "learning_rate" not in files.read_json(home.folder / "select" / "decision.json")["tune"]["values"]
+
+
+def test_a_length_that_the_model_cannot_read_is_refused(run: tuple[Recipe, Run], tiny_folder: Path) -> None:
+    recipe, home = run
+    with pytest.raises(ModelError) as e:
+        select(recipe.updated({"model": {"name": str(tiny_folder), "max_length": 65}}), home)
+    assert e.value.code == "model.too_long" and "64" in str(e.value)
+    assert not (home.folder / "select").exists()
+
+
+def test_without_a_name_the_language_chooses(run: tuple[Recipe, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    from weitiao import models
+
+    wanted = []
+
+    def find(name: str, **_: object) -> None:
+        wanted.append(name)
+        raise ModelError("stop", "")
+
+    monkeypatch.setattr(models, "find", find)
+    with pytest.raises(ModelError):
+        select(run[0], run[1])
+    assert wanted == ["minilm"]
+
+
+def test_more_rows_need_fewer_epochs() -> None:
+    epochs = [defaults(replace(FACTS, rows=n))[0]["epochs"] for n in (100, 1000, 3000, 9000, 50_000, 1_000_000)]
+    assert epochs == sorted(epochs, reverse=True) and epochs[-1] >= 1
+    rates = {m: defaults(replace(FACTS, method=m))[0]["learning_rate"] for m in ("full", "lora", "head")}
+    assert rates["full"] < rates["lora"] <= rates["head"]
