@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Protocol
 
 from weitiao.core import plugins
+from weitiao.core.errors import DataError
+from weitiao.core.i18n import t
 from weitiao.example import Row
 
 
@@ -61,6 +63,17 @@ class BadRow:
     raw: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file with the name of the format that reads it. Found by `find`."""
+
+    format: str
+    source: Source
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        return load(self.format).read(self.source)
+
+
 class Format(Protocol):
     """What `load` returns (a module)."""
 
@@ -94,8 +107,24 @@ def read_rows(paths: Sequence[str | Path], format: str = "auto", encoding: str =
         DataError: `data.missing_file`, `data.no_files`, `data.unknown_format`, `data.empty_file`, `data.binary`,
             `data.encoding`, `data.not_this_format`, `data.unreadable`, `data.duplicate_column`, `data.delimiter`.
     """
-    # Looked up here, not above: the shared code itself needs Source and BadRow from this file.
+    for file in find(paths, format, encoding, delimiter):
+        yield from file.rows()
+
+
+def find(paths: Sequence[str | Path], format: str = "auto", encoding: str = "auto", delimiter: str = "auto",
+         root: Path | None = None) -> list[File]:
+    """The files behind `paths`, each once, those of a folder sorted. Arguments and errors as in `read_rows`.
+
+    `root` is what relative paths are relative to; rows and messages keep the name as it was given.
+    """
+    # Here, not above: what the formats share needs Source and BadRow from this file.
     from weitiao.formats._paths import expand
 
-    for found in expand(paths, format, encoding, delimiter):
-        yield from load(found.format).read(found.source)
+    return expand(paths, format, encoding, delimiter, root)
+
+
+def empty(source: Source) -> DataError:
+    """The one error for a file without rows: `data.empty_file`."""
+    return DataError("data.empty_file", t("there are no rows in it", "文件中没有任何数据行"), where=source.shown,
+                     expected=t("rows of text", "若干行文本"),
+                     fix=t("check that the export finished", "请检查导出是否完成"))

@@ -8,33 +8,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from weitiao import formats
 from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
-from weitiao.formats import Source
+from weitiao.formats import File, Source
 
 _MAX_LISTED = 2000  # names of a folder that are compared with a mistyped one
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file with the format it is read by."""
-
-    format: str
-    source: Source
-
-
 def expand(paths: Sequence[str | Path], format: str, encoding: str, delimiter: str,
-           root: Path | None = None) -> list[Found]:
-    """The files behind `paths`, each once, folders in sorted order. See `formats.read_rows` for arguments and errors.
-
-    `root` is what relative paths are relative to; rows and messages keep the name as it was given.
-    """
-    found: dict[Path, Found] = {}
+           root: Path | None = None) -> list[File]:
+    """See `formats.find`."""
+    found: dict[Path, File] = {}
     for given in paths:
         path = Path(given).expanduser()
         real = root / path if root else path
@@ -42,7 +30,7 @@ def expand(paths: Sequence[str | Path], format: str, encoding: str, delimiter: s
             name = str(path / file.relative_to(real)) if file != real else str(given)
             kind = _format(file, name) if format == "auto" else format
             source = Source(file, None if encoding == "auto" else encoding, _delimiter(delimiter), name)
-            found.setdefault(file.resolve(), Found(kind, source))
+            found.setdefault(file.resolve(), File(kind, source))
     return list(found.values())
 
 

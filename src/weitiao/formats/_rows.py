@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from weitiao.core.i18n import t
 from weitiao.example import Row
-from weitiao.formats import BadRow, Source
+from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._header import column_names, is_header, names_by_position
-from weitiao.formats._shared import Encoding, detect, empty, lines, shortened
+from weitiao.formats._shared import Encoding, detect, lines, shortened
 from weitiao.formats._table import Dialect, Record, records, survey
 
 _SAMPLE_LINES = 20_000

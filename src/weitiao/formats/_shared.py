@@ -24,7 +24,7 @@ from typing import IO, cast
 
 from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
-from weitiao.formats import Source
+from weitiao.formats import Source, empty
 
 _CHUNK = 1 << 20
 _MAX_LINE = 1 << 26  # characters; a longer "line" is not text, and would not fit the promise of constant memory
@@ -76,13 +76,6 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
         raise DataError("data.unreadable", t("cannot be read: {e}", "无法读取：{e}", e=e), where=source.shown,
                         fix=t("check that the file is whole and that you may read it",
                               "请检查文件是否完整、是否有读取权限")) from e
-
-
-def empty(source: Source) -> DataError:
-    """The one error for a file without rows."""
-    return DataError("data.empty_file", t("there is nothing in it", "文件中没有内容"), where=source.shown,
-                     expected=t("rows of text", "若干行文本"),
-                     fix=t("check that the export finished", "请检查导出是否完成"))
 
 
 def not_this_format(source: Source, what: str, expected: str, fix: str, line: int = 0) -> DataError:

@@ -18,9 +18,9 @@ from typing import Any
 from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
 from weitiao.example import Row
-from weitiao.formats import BadRow, Source
+from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._json import LENIENT, STRICT, Flaw, bad_row, check, read_json_lines, too_deep
-from weitiao.formats._shared import decoded, detect, empty, not_this_format
+from weitiao.formats._shared import decoded, detect, not_this_format
 
 SUFFIXES = (".json",)
 SAMPLES = (

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from weitiao.example import Row
-from weitiao.formats import BadRow, Source
+from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._json import read_json_lines
-from weitiao.formats._shared import empty
 
 SUFFIXES = (".jsonl", ".ndjson")
 SAMPLES = (

@@ -15,9 +15,9 @@ from typing import Any
 from weitiao.core.errors import MissingExtra
 from weitiao.core.i18n import t
 from weitiao.example import Row
-from weitiao.formats import BadRow, Source
+from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._header import column_names, is_header, names_by_position
-from weitiao.formats._shared import empty, not_this_format
+from weitiao.formats._shared import not_this_format
 
 SUFFIXES = (".xlsx", ".xlsm")
 _SAMPLE_ROWS = 1000

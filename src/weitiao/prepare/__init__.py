@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from weitiao import splits
 from weitiao.core import files
@@ -58,14 +58,15 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
         with writing(folder / "rejected.jsonl") as rejects:
             read = _read(recipe, found, choice, split, rejects)
             parts, how = _parts(recipe, read, choice, split)
-            choice.task.fit(parts["train"])
+            choice.task.fit([row.example for row in parts["train"]])
             parts = _known(parts, choice, rejects)
-        keys = {part: [comparing.key(e) for e in examples] for part, examples in parts.items()}
-        for part, examples in parts.items():
-            splits.write(folder / f"{part}.parquet", examples)
+        examples = {part: [row.example for row in rows] for part, rows in parts.items()}
+        keys = {part: [row.key for row in rows] for part, rows in parts.items()}
+        for part in splits.PARTS:
+            splits.write(folder / f"{part}.parquet", examples[part])
         splits.write_task(folder / "task.json", choice.name, choice.task)
-        report = describe(choice, parts, keys, [f for p in read.values() for f in p.files], how, rejects)
-        files.write_json(folder / "report.json", report)
+        listed = [file for part in splits.PARTS for file in read[part].files]
+        files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects))
 
 
 # -- understanding the table ---------------------------------------------------------------------------------------
@@ -114,25 +115,38 @@ def _read(recipe: Recipe, found: Mapping[str, Sequence[File]], choice: Choice, s
             for part, given in found.items()}
 
 
+class _Row(NamedTuple):
+    """An example beside its key: folding a text is too dear to do twice."""
+
+    example: Example
+    key: bytes
+
+
 def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
-           split: str) -> tuple[dict[str, list[Example]], dict[str, str]]:
-    """Examples by part and how each part came about: given, column, cut."""
-    parts = {part: list(read[part].examples) for part in splits.PARTS}
+           split: str) -> tuple[dict[str, list[_Row]], dict[str, str]]:
+    """Rows by part and how each part came about: given, column, cut."""
+    parts = {part: [_Row(e, comparing.key(e)) for e in read[part].examples] for part in splits.PARTS}
     how = {part: "given" for part in splits.PARTS if read[part].files}
     if split:
         rows, parts["train"] = parts["train"], []
-        for example in rows:
-            part = sources.part_of(example.meta[split]) or "train"
-            parts[part].append(example)
+        for row in rows:
+            part = sources.part_of(row.example.meta[split]) or "train"
+            parts[part].append(row)
             how.setdefault(part, "column")
-    left = round(len(parts["train"]) * (1.0 if "test" in how else 1.0 - recipe.split.test))
-    shares = {part: share for part, share in (("test", recipe.split.test),
-                                              ("validation", validation_share(recipe.split.validation, left)))
-              if part not in how}
-    if shares:
-        parts.update(_cut(recipe, parts["train"], choice, shares))
-        how.update(dict.fromkeys(shares, "cut"))
+    shares = _shares(recipe, len(parts["train"]), how)
+    if any(shares.values()):
+        rows, parts["train"] = parts["train"], []
+        for row, part in zip(rows, _cut(recipe, rows, choice, shares), strict=True):
+            parts[part].append(row)
+    how.update({part: "cut" if share else "none" for part, share in shares.items()})
     return parts, how
+
+
+def _shares(recipe: Recipe, rows: int, how: Mapping[str, str]) -> dict[str, float]:
+    """What to cut out of so many training rows for the parts that do not exist yet."""
+    left = round(rows * (1.0 if "test" in how else 1.0 - recipe.split.test))
+    shares = {"test": recipe.split.test, "validation": validation_share(recipe.split.validation, left)}
+    return {part: share for part, share in shares.items() if part not in how}
 
 
 def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
@@ -145,25 +159,25 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
     return 0.0 if rows < 2000 else min(0.1, 1000 / rows)
 
 
-def _cut(recipe: Recipe, examples: Sequence[Example], choice: Choice,
-         shares: Mapping[str, float]) -> dict[str, list[Example]]:
+def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
+    examples = [row.example for row in rows]
     strata = strata_of(examples, [choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
-    return divide(examples, [comparing.key(e) for e in examples], strata, shares, seed=recipe.seed,
-                  group=recipe.data.group, time=recipe.data.time)
+    return divide(examples, [row.key for row in rows], strata, shares, seed=recipe.seed, group=recipe.data.group,
+                  time=recipe.data.time)
 
 
-def _known(parts: Mapping[str, list[Example]], choice: Choice, rejects: Rejects) -> dict[str, list[Example]]:
+def _known(parts: Mapping[str, list[_Row]], choice: Choice, rejects: Rejects) -> dict[str, list[_Row]]:
     """Without the validation and test rows whose label no training row has: no model could give it."""
     labels = set(choice.task.head().labels)
     out = dict(parts)
     for part in ("validation", "test") if labels else ():
         out[part] = []
-        for example in parts[part]:
-            unknown = [n for n in names(example.target) if n not in labels]
+        for row in parts[part]:
+            unknown = [n for n in names(row.example.target) if n not in labels]
             if unknown:
-                file, _, line = example.source.rpartition(":")
+                file, _, line = row.example.source.rpartition(":")
                 rejects.add(BadRow(file, int(line), choice.task.columns.get("label", ""), "row.unknown_label", t(
                     "no training row has the label {x!r}", "训练数据中没有标签 {x!r}", x=unknown[0])))
             else:
-                out[part].append(example)
+                out[part].append(row)
     return out

@@ -26,7 +26,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     task: name, columns (role to column), options, reason (a sentence)
     language: zh, en or other
     rows: read, rejected, train, validation, test
-    how: per part `given` (files), `column` (a split column) or `cut` (set aside from train)
+    how: per part `given` (files), `column` (a split column) or `cut` (set aside from train) or
+        `none` (empty)
     targets: per part {label: rows}, or {min, mean, max} of numbers
     rare: labels with a single row in all parts; missing: per part the labels of train that it lacks
     lengths: per part and text column role {min, median, p95, max, mean} in characters

@@ -47,7 +47,8 @@ def _targets(targets: Mapping[str, Any]) -> str:
 
 def _parts(report: Mapping[str, Any]) -> str:
     ways = {"given": t("given", "来自文件"), "column": t("by the split column", "由划分列决定"),
-            "cut": t("set aside from the training rows", "从训练数据中划出")}
+            "cut": t("set aside from the training rows", "从训练数据中划出"),
+            "none": t("all rows are used for training", "全部用于训练")}
     parts = {"train": t("training", "训练"), "validation": t("validation", "验证"), "test": t("test", "测试")}
     shown = []
     for part, name in parts.items():
