@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from weitiao.core.errors import MissingExtra, ModelError
 from weitiao.core.i18n import t
+from weitiao.core.plugins import nearest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -75,9 +76,10 @@ def _targets(base: PreTrainedModel, wanted: tuple[str, ...], head: set[int]) -> 
               if isinstance(module, nn.Linear | Conv1D) and id(module.weight) not in head]
     missing = [w for w in wanted if not any(_ends(name, w) for name in linear)]
     if missing or not linear:
+        ends = sorted({name.rpartition(".")[2] for name in linear})
         raise ModelError("model.no_such_layer", t("the base has no linear layer named {x}", "基座没有名为 {x} 的线性层",
                                                   x=", ".join(missing) or "*"), where="method.targets",
-                         expected=", ".join(sorted({name.rpartition(".")[2] for name in linear})))
+                         expected=", ".join(ends), fix=nearest(missing[0], ends) if missing else "")
     return [name for name in linear if not wanted or any(_ends(name, w) for w in wanted)]
 
 

@@ -21,6 +21,8 @@ from transformers.masking_utils import eager_mask
 from weitiao.tuning.dropout import Dropout
 
 NAME = "weitiao_products"
+# Not: families with an attention of their own (DeBERTa); decoders, which add soft caps, sinks and grouped heads.
+FAMILIES = frozenset({"albert", "bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"})
 
 
 def attend(drop: Dropout, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None,
@@ -39,18 +41,8 @@ def attend(drop: Dropout, query: torch.Tensor, key: torch.Tensor, value: torch.T
 
 
 def applies(base: PreTrainedModel) -> bool:
-    """An encoder whose family asks transformers' attention interface, without grouped heads.
-
-    Families that compute attention themselves (DeBERTa) have no "sdpa"; decoders add soft caps, sinks and caches.
-    """
-    config = base.config
-    heads = config.num_attention_heads
-    grouped = getattr(config, "num_key_value_heads", heads) != heads
-    return config._attn_implementation == "sdpa" and config.model_type in ENCODERS and not grouped
-
-
-ENCODERS = frozenset({"albert", "bert", "camembert", "distilbert", "electra", "ernie", "modernbert", "roberta",
-                      "xlm-roberta", "xlm-roberta-xl"})
+    """One of the encoders that compute attention through transformers' interface, and do so with torch's kernel."""
+    return base.config._attn_implementation == "sdpa" and base.config.model_type in FAMILIES
 
 
 @contextmanager

@@ -88,9 +88,12 @@ def newest(folder: Path, usable: Callable[[dict[str, Any]], bool], note: Callabl
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed writers left under temporary names."""
+    """Clear up after killed writers: a folder that was set aside and not replaced comes back, all else goes."""
     for path in folder.glob(".*"):
-        if path.suffix in (".tmp", ".old"):
+        final = folder / path.name[1:].removesuffix(".old")
+        if path.suffix == ".old" and not final.exists():
+            path.rename(final)
+        elif path.suffix in (".tmp", ".old"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

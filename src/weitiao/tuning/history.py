@@ -42,8 +42,8 @@ class History:
         seconds = round(time.perf_counter() - self._started, 3)
         self._append(self.timing, {"step": update.step, "seconds": seconds})
 
-    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
-        """One line per validation."""
+    def validation(self, step: int, metrics: Mapping[str, float | None]) -> None:
+        """One line per validation; None where a metric is not defined."""
         self._append(self.metrics, {"step": step, "validation": dict(metrics)})
 
     def mark(self) -> Mark:

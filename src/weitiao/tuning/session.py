@@ -71,7 +71,7 @@ class Session:
 
     def judge(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Take in a validation; keeps the weights on disk when it is the best so far."""
-        self.history.validation(step, metrics)
+        self.history.validation(step, _json(metrics))
         if self.best is not None and not _better(metrics[self.metric], self.best.metrics[self.metric], self.metric):
             self.without_gain += 1
             return False

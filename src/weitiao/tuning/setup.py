@@ -86,6 +86,7 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
     """The model made ready for training, and all that the loop needs. The rate comes with the plan."""
     recipe, tune, model = job.recipe, job.recipe.tune, job.model
     model.to(device)
+    stack.callback(model.eval)
     on_cpu = device.type == "cpu"
     if tune.embeddings == "freeze":
         model.word_embeddings().weight.requires_grad_(False)
@@ -99,14 +100,24 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
     if name != "fp32":
         stack.enter_context(precision.float32_inputs(model, head))
     if tune.checkpointing:
-        model.base.gradient_checkpointing_enable({"use_reentrant": False})
-        stack.callback(model.base.gradient_checkpointing_disable)
+        _checkpoint_activations(model, stack)
     weights = Weights(model, precision.DTYPES[name], keep=head)
     stack.callback(weights.restore)
     return Engine(model=model, task=job.task, rows=job.train, batches=_batches(job), weights=weights,
                   optimizers=_optimizers(recipe, weights, model, places),
                   scaler=torch.amp.GradScaler(device.type, enabled=name == "fp16"), rate=lambda _: 0.0,
                   dropout=dropout, device=device, clip=tune.clip, seed=recipe.seed)
+
+
+def _checkpoint_activations(model: TextModel, stack: ExitStack) -> None:
+    base = model.base
+    if not base.supports_gradient_checkpointing:
+        raise RecipeError("recipe.bad_value", t("{f} cannot recompute activations", "{f} 不支持重算激活",
+                                                f=base.config.model_type), where="tune.checkpointing",
+                          expected="false", fix=t("set tune.checkpointing=false and a smaller tune.micro_batch_size",
+                                                  "请设 tune.checkpointing=false，并减小 tune.micro_batch_size"))
+    base.activation_checkpointing_enable({"use_reentrant": False})
+    stack.callback(base.activation_checkpointing_disable)
 
 
 def _batches(job: Job) -> Batches:

@@ -11,12 +11,9 @@ from typing import Any
 
 import torch
 
-import torch
-
 from weitiao import bundle, methods, models
 from weitiao.core import files
 from weitiao.core.i18n import t
-from weitiao.core.seeds import key
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
 from weitiao.example import Example
@@ -51,7 +48,6 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     method = methods.load(recipe.method["name"])
     options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
     torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
-    torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn from torch's generator
     model = method.attach(model, options)
     decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
