@@ -185,7 +185,7 @@ def load_native(folder: Path) -> PreTrainedModel:
 
 def _is_mean(base: Base, pooling: Pooling, outputs: int, config: Any, notes: list[str]) -> bool:
     """Mean pooling? Where asked for; under auto where the checkpoint was trained so or has no trained pooler."""
-    possible = base.family == "modernbert" or mean.fits(base.family, outputs, config.hidden_size)
+    possible = base.family == "modernbert" or mean.fits(base.family, outputs, config.get_text_config().hidden_size)
     if pooling == "mean" and not possible:
         raise mean.refuse(base.family)
     if pooling != "auto":
@@ -233,14 +233,14 @@ def _build_native(base: Base, config: Any, labels: Labels, folded: bool, seed: i
                                                   "transformers 中 {f} 没有分类头", f=base.family),
                          where="model.name", fix=_another())
     if base.kind == "decoder":  # the last token is found by the padding's id
-        config.pad_token_id = models.tokenizer(base.folder).pad_token_id
+        config.get_text_config().pad_token_id = models.tokenizer(base.folder).pad_token_id
         config.use_cache = False
     body, missing, other_shape = _load.load(AutoModelForSequenceClassification, base.folder, config)
     outside = {n for n, _ in body.named_parameters() if not _in_base(body, n)}
-    if lost := {n for n in missing | other_shape if n not in outside and "pooler" not in n.split(".")}:
+    if lost := {n for n in missing | other_shape if n not in outside and not _is_pooler(n)}:
         raise _weights_missing(base.folder, lost)
     if folded:  # its head and pooler are those of the folded mean, no use for anything else
-        missing |= outside | {n for n, _ in body.named_parameters() if "pooler" in n.split(".")}
+        missing |= outside | {n for n, _ in body.named_parameters() if _is_pooler(n)}
     final_name, final = _final(body)
     theirs = f"{final_name}.weight" not in missing
     missing |= other_shape
@@ -249,7 +249,7 @@ def _build_native(base: Base, config: Any, labels: Labels, folded: bool, seed: i
     else:
         missing |= {f"{final_name}.{n}" for n, _ in final.named_parameters()}
     notes += labels.notes() if theirs else []
-    if any("pooler" in n.split(".") for n in missing):
+    if any(map(_is_pooler, missing)):
         notes.append(t("the checkpoint has no pooler: a new one is drawn and tuned (mean pooling is steadier)",
                        "模型没有训练好的 pooler：将新建并训练（均值池化更稳定）"))
     _load.draw(body, missing, _std(config), seed)
@@ -259,6 +259,10 @@ def _build_native(base: Base, config: Any, labels: Labels, folded: bool, seed: i
 
 def _in_base(body: Any, name: str) -> bool:
     return name.startswith(f"{body.base_model_prefix}.")
+
+
+def _is_pooler(name: str) -> bool:
+    return "pooler" in name.split(".")
 
 
 def _final(body: Any) -> tuple[str, nn.Linear]:
@@ -316,7 +320,7 @@ def _head_dropout(config: Any) -> float:
 def _stack(base: Any) -> tuple[str, int]:
     """Name and number of the layers: the first list of modules as long as the config says (ALBERT's are shared)."""
     lists = [(n, len(m)) for n, m in base.named_modules() if isinstance(m, nn.ModuleList) and len(m)]
-    depth = base.config.num_hidden_layers
+    depth = base.config.get_text_config().num_hidden_layers
     return next(((n, k) for n, k in lists if k == depth), lists[0])
 
 
@@ -326,8 +330,9 @@ def _inputs(input_ids: torch.Tensor, attention_mask: torch.Tensor,
     return inputs if token_type_ids is None else {**inputs, "token_type_ids": token_type_ids}
 
 
-def _probe(config: Any) -> dict[str, torch.Tensor]:
+def _probe(whole: Any) -> dict[str, torch.Tensor]:
     """Two rows of made-up tokens, one of them padded."""
+    config = whole.get_text_config()
     pad = config.pad_token_id or 0
     special = {pad, config.bos_token_id, config.eos_token_id}
     words = [i for i in range(config.vocab_size) if i not in special][:: max(1, config.vocab_size // 9)][:9]
