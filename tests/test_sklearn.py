@@ -148,6 +148,7 @@ def test_nothing_is_left_in_the_temporary_folder(quick: dict[str, Any], tmp_path
     (["a", None], [0, 1], TypeError, r"X\[1\]"),
     (np.zeros((2, 3)), [0, 1], ValueError, "shape"),
     ("one text", [0], ValueError, "shape"),
+    (["a", " "], [0, 1], ValueError, r"X\[1\] is empty"),
     ([], [], ValueError, "no rows"),
     (TEXTS, np.vstack([LABELS, LABELS]).T, ValueError, "1d"),
 ])

@@ -165,7 +165,8 @@ def _tune(recipe: Recipe, texts: Sequence[tuple[str, ...]], target: Sequence[str
         with data.open("w", encoding="utf-8") as f:
             f.writelines(json.dumps({**_named(x), "label": y}) + "\n" for x, y in zip(texts, target, strict=True))
         columns = {k: k for k in (*_named(texts[0]), "label")}
-        whole = recipe.updated({"data": {"train": [str(data)], "format": "jsonl", "columns": columns}})
+        whole = recipe.updated({"data": {"train": [str(data)], "format": "jsonl", "encoding": "utf-8",
+                                         "columns": columns, "max_bad_share": 0.0}})
         run = Run.create(Path(name) / "run", whole.to_toml(), whole.hash, {"asked": whole.hash})
         prepare(whole, run)
         tune(select(whole, run), run, on_event=_silent)
@@ -199,6 +200,8 @@ def _texts(X: Any) -> list[tuple[str, ...]]:
     for i, row in enumerate(rows):
         if not all(isinstance(x, str) for x in row):
             raise TypeError(t("X[{i}] is not a text: {x!r}", "X[{i}] 不是文本：{x!r}", i=i, x=row))
+        if not all(x.strip() for x in row):
+            raise ValueError(t("X[{i}] is empty", "X[{i}] 为空", i=i))
     return rows
 
 
