@@ -31,8 +31,11 @@ _SENTENCE = re.compile(r"[。！？，；,!?;]|\.\s|\S(\s+\S+){4}")
 _LONGEST_NAME = 60
 
 
-def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Does the first row name the columns? By known names, by numbers and repeated values below it, by its looks."""
+def is_header(first: Sequence[str], rest: Sequence[Sequence[str]], *, usual: bool = True) -> bool:
+    """Does the first row name the columns? By known names, by numbers and repeated values below it, by its looks.
+
+    `usual`: files of this kind mostly have a header; it decides where nothing else does.
+    """
     known = sum(f.strip().casefold() in _NAMES for f in first)
     if known == len(first) or known > 1:
         return True
@@ -43,7 +46,7 @@ def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
     if known or any(values and all(map(_NUMBER.fullmatch, values)) for values in below):
         return True
     names = [f.strip() for f in first if f.strip()]
-    return len(first) > 1 and len(set(names)) == len(names) > 0 and all(map(_looks_like_name, names))
+    return usual and len(first) > 1 and len(set(names)) == len(names) > 0 and all(map(_looks_like_name, names))
 
 
 def _looks_like_name(field: str) -> bool:

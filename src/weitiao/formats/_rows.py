@@ -16,7 +16,7 @@ from weitiao.formats._shared import Encoding, detect, lines, shortened
 from weitiao.formats._table import Dialect, Record, records, survey
 
 _SAMPLE_LINES = 20_000
-_SAMPLE_CHARACTERS = 1 << 23
+_SAMPLE_CHARACTERS = 1 << 22
 
 
 def head(source: Source, encoding: Encoding) -> tuple[list[str], bool]:
@@ -42,8 +42,8 @@ def read_table(source: Source, delimiters: Sequence[str]) -> Iterator[Row | BadR
     yield from read_records(source, encoding, dialect, found)
 
 
-def read_records(source: Source, encoding: Encoding, dialect: Dialect,
-                 found: Sequence[Record]) -> Iterator[Row | BadRow]:
+def read_records(source: Source, encoding: Encoding, dialect: Dialect, found: Sequence[Record], *,
+                 header_usual: bool = True) -> Iterator[Row | BadRow]:
     """The rows of a file whose dialect is known; `found` are its first records."""
     if not found:
         raise empty(source)
@@ -51,7 +51,7 @@ def read_records(source: Source, encoding: Encoding, dialect: Dialect,
     if not dialect.quoting:
         source.facts["quotes"] = "literal"
     first, rest = found[0].fields, [r.fields for r in found[1:]]
-    headed = is_header(first, rest)
+    headed = is_header(first, rest, usual=header_usual)
     names = column_names(source, first) if headed else names_by_position([first, *rest], len(first))
     if not headed:
         source.facts["header"] = "none"

@@ -28,7 +28,8 @@ def read(source: Source) -> Iterator[Row | BadRow]:
     delimiter = source.delimiter or _delimiter(sample)
     width = next((line.count(delimiter) + 1 for line in map(without_end, sample) if line), 1) if delimiter else 1
     dialect = Dialect(delimiter, quoting=False, width=width)
-    yield from read_records(source, encoding, dialect, list(records(sample, dialect, partial=not whole)))
+    yield from read_records(source, encoding, dialect, list(records(sample, dialect, partial=not whole)),
+                            header_usual=False)
 
 
 def _delimiter(sample: Sequence[str]) -> str:

@@ -57,6 +57,8 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
     with run.stage("prepare") as folder:
         with writing(folder / "rejected.jsonl") as rejects:
             read = _read(recipe, found, choice, split, rejects)
+            # First on all rows: that they are of one class, or of as many as rows, says more than an empty part.
+            choice.task.fit(read["train"].examples)
             parts, how = _parts(recipe, read, choice, split)
             choice.task.fit([row.example for row in parts["train"]])
             parts = _known(parts, choice, rejects)
