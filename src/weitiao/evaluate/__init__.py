@@ -1,0 +1,175 @@
+"""How good is the tuned model, honestly: scores with intervals beside simple baselines on the same untouched rows.
+
+>>> evaluate(recipe, run)
+>>> summary(files.read_json(run.folder / "evaluate" / "scores.json"))
+['accuracy 87.4 % [85.4, 89.2 %] on 1,200 rows', ...
+ 'fine-tuning beats TF-IDF by 6.8 ± 2.3 points (n=1,200, p<0.001)']
+
+`evaluate/scores.json` holds
+
+- `task`, `metric` (the first metric, which the verdict is about), `n`, `precision`, `seed`, `resamples`;
+- `unknown_labels`: rows left out because no training row has their label;
+- `metrics`: `[{name, value, low, high, n, signature}]`, the first metric first, those of single labels last;
+- `baselines`: `[{name, title: {en, zh}, how, train_rows, seconds, metrics}]`;
+- `paired`: `[{baseline, metric, difference, low, high, p, n, signature}]`, the tuned model minus the baseline;
+- `best_baseline`, `verdict: {en, zh, outcome}`: against the baseline that scores best on these very rows, which is
+  the hardest one to beat;
+- `without_leaks`: null, or `{leaked, n, metrics}`: the scores without the test rows that also stand in train.
+
+Beside it lie predictions.parquet, errors.csv and (with labels) confusion.json; see `tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from weitiao import bundle, splits
+from weitiao.core import files
+from weitiao.core.errors import DataError, RowError
+from weitiao.core.i18n import t
+from weitiao.evaluate import tables
+from weitiao.evaluate._sentences import sentence, summary, verdict
+from weitiao.example import Example
+from weitiao.metrics import LOWER_IS_BETTER, Score
+from weitiao.recipe import Recipe
+from weitiao.run import Run
+from weitiao.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from weitiao.evaluate.baselines import Baseline
+
+__all__ = ["evaluate", "evaluate_file", "summary", "verdict"]
+
+
+def evaluate(recipe: Recipe, run: Run) -> None:
+    """Score the run's bundle and its baselines on the test rows; write the folder evaluate.
+
+    Raises DataError `data.no_test_rows`, MissingExtra where words or stop words need a library, and what loading a
+    bundle or a base model raises.
+    """
+    device = _device(recipe)
+    tuned = bundle.load(run.folder, device=device)
+    test = splits.load(run, "test")
+    scores, rows, logits = _score(tuned, test, recipe.seed, recipe.evaluate.resamples)
+    baselines = _baselines(recipe, run, tuned.task, rows, device)
+    _compare(scores, tuned.task, rows, logits, baselines)
+    leaked = set(files.read_json(run.folder / "prepare" / "report.json").get("leaked_test_ids", ()))
+    scores["without_leaks"] = _without(leaked, tuned.task, rows, logits, scores)
+    predictions = tuned.task.decode(logits)
+    correct = tuned.task.correct(logits, [e.target for e in rows])
+    matrix = tables.confusion(tuned.task, rows, predictions)
+    with run.stage("evaluate") as folder:
+        files.write_json(folder / "scores.json", scores)
+        tables.write_predictions(folder / "predictions.parquet", rows, predictions, correct)
+        tables.write_csv(folder / "errors.csv", tables.errors(rows, predictions, correct))
+        if matrix is not None:
+            files.write_json(folder / "confusion.json", matrix)
+
+
+def evaluate_file(tuned: bundle.Bundle, examples: Sequence[Example], *, seed: int = 0,
+                  resamples: int = 2000) -> dict[str, Any]:
+    """Scores of a bundle on other labelled rows, as in scores.json, without baselines.
+
+    Raises DataError `data.no_test_rows` when no row has a label that the model knows.
+    """
+    return _score(tuned, examples, seed, resamples)[0]
+
+
+def _score(tuned: bundle.Bundle, examples: Sequence[Example], seed: int,
+           resamples: int) -> tuple[dict[str, Any], list[Example], NDArray[np.float32]]:
+    """Scores without comparisons, the rows that count, and the outputs for them."""
+    labelled = [e for e in examples if e.target is not None]
+    rows = [e for e in labelled if _known(tuned.task, e)]
+    if not rows:
+        raise DataError("data.no_test_rows",
+                        t("no row has a label that the model knows", "没有任何一行带有模型认识的标签"),
+                        fix=t("give labelled rows, e.g. with --test, or set split.test above 0",
+                              "请提供带标签的数据（如 --test），或把 split.test 设为大于 0"))
+    # The model must not see targets: what it answers cannot depend on them.
+    logits = tuned.logits([replace(e, target=None) for e in rows])
+    metrics = tuned.task.score(logits, [e.target for e in rows], seed=seed, resamples=resamples)
+    return {
+        "task": tuned.task_name, "metric": metrics[0].name, "n": len(rows),
+        "unknown_labels": len(labelled) - len(rows), "precision": "fp32", "seed": seed, "resamples": resamples,
+        "metrics": [s.as_dict() for s in metrics], "baselines": [], "paired": [], "best_baseline": "",
+        "verdict": sentence(metrics[0], None, ""), "without_leaks": None,
+    }, rows, logits
+
+
+def _known(task: Task, example: Example) -> bool:
+    try:
+        task.numbers([example.target])
+    except RowError:
+        return False
+    return True
+
+
+def _baselines(recipe: Recipe, run: Run, task: Task, rows: Sequence[Example], device: str) -> list[Baseline]:
+    from weitiao.evaluate import baselines
+
+    train = splits.load(run, "train")
+    made = []
+    for name in recipe.evaluate.baselines:
+        if name == "majority":
+            made.append(baselines.majority(task, train, rows))
+        elif name == "tfidf":
+            made.append(baselines.tfidf(task, train, rows, recipe))
+        else:
+            # Tuning has measured whether bf16 pays on this machine, and noted what it used.
+            facts = files.read_json(run.folder / "model" / "weitiao.json")
+            made.append(baselines.frozen(task, train, rows, recipe, device=device,
+                                         bf16=facts.get("run", {}).get("precision") == "bf16"))
+    return made
+
+
+def _compare(scores: dict[str, Any], task: Task, rows: Sequence[Example], logits: NDArray[np.float32],
+             baselines: Sequence[Baseline]) -> None:
+    """Add the baselines, the paired tests and the verdict."""
+    from weitiao.evaluate.baselines import TITLES
+
+    if not baselines:
+        return
+    targets, how = [e.target for e in rows], {"seed": scores["seed"], "resamples": scores["resamples"]}
+    paired = [task.compare(logits, b.logits, targets, **how) for b in baselines]
+    for b, p in zip(baselines, paired, strict=True):
+        scores["baselines"].append({
+            "name": b.name, "title": dict(zip(("en", "zh"), TITLES[b.name], strict=True)), "how": b.how,
+            "train_rows": b.train_rows, "seconds": round(b.seconds, 1),
+            "metrics": [s.as_dict() for s in _cheap(task, b.logits, targets, how)],
+        })
+        scores["paired"].append({"baseline": b.name, **p.as_dict()})
+    sign = -1 if scores["metric"] in LOWER_IS_BETTER else 1
+    best = max(range(len(baselines)), key=lambda i: sign * scores["baselines"][i]["metrics"][0]["value"])
+    scores["best_baseline"] = baselines[best].name
+    scores["verdict"] = sentence(Score(**scores["metrics"][0]), paired[best], baselines[best].name)
+
+
+def _cheap(task: Task, logits: Any, targets: Sequence[Any], how: dict[str, int]) -> list[Score]:
+    """The metrics that validation watches: those that do not need calibrated probabilities."""
+    names = set(task.quick(logits, targets))
+    return [s for s in task.score(logits, targets, **how) if s.name in names]
+
+
+def _without(leaked: set[str], task: Task, rows: Sequence[Example], logits: NDArray[np.float32],
+             scores: dict[str, Any]) -> dict[str, Any] | None:
+    """The scores without the rows that also stand in train; None where there are no such rows."""
+    kept = [i for i, e in enumerate(rows) if e.id not in leaked]
+    if len(kept) == len(rows):
+        return None
+    metrics = _cheap(task, logits[kept], [rows[i].target for i in kept],
+                     {"seed": scores["seed"], "resamples": scores["resamples"]}) if kept else []
+    return {"leaked": len(rows) - len(kept), "n": len(kept), "metrics": [s.as_dict() for s in metrics]}
+
+
+def _device(recipe: Recipe) -> str:
+    """The device for scoring: what tuning was told to use, else a CUDA GPU, else the CPU."""
+    if recipe.tune.device != "auto":
+        return recipe.tune.device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
