@@ -59,7 +59,7 @@ def make_recipe(**tune: Any) -> Recipe:
     """Everything resolved, small."""
     return Recipe.build({"tune": {"epochs": 2.0, "batch_size": 8, "micro_batch_size": 8, "learning_rate": 1e-3,
                                   "head_learning_rate": 1e-3, "precision": "fp32", "device": "cpu",
-                                  "embeddings": "train", "metric": "loss"} | tune})
+                                  "embeddings": "train", "metric": "loss", "head_start": "random"} | tune})
 
 
 def make_model(folder: Path, task: tasks.Task, *, dropout: float = 0.1) -> Any:

@@ -121,6 +121,9 @@ class Tune(Section):
     """Peak rate."""
     head_learning_rate: Positive | Auto = "auto"
     """Peak rate of the new head; auto: as learning_rate."""
+    head_start: Literal["auto", "random", "probe"] = "auto"
+    """Where a new head begins. probe: at the linear model fitted on the untouched base's features, so that the first
+    steps do not spoil what the base knows; auto: probe where the head is linear (mean pooling), else random."""
     optimizer: Literal["adamw", "adam", "nadam", "radam", "rmsprop", "sgd", "adafactor", "muon"] = "adamw"
     """torch.optim's class of that name."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

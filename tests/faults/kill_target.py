@@ -14,7 +14,8 @@ from tuning_case import Case
 from weitiao.events import Event
 from weitiao.tuning import fit
 
-SETTINGS = {"epochs": 4.0, "evaluate_every": 3, "save_every": 1, "average": 0.9, "micro_batch_size": 3}
+SETTINGS = {"epochs": 4.0, "evaluate_every": 3, "save_every": 1, "average": 0.9, "micro_batch_size": 3,
+            "head_start": "probe"}
 
 
 def run(model: Path, out: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_rows(case: Cases, tmp_pat
     poisoned[7] = type(poisoned[7])(poisoned[7].windows, poisoned[7].types, float("inf"))
     setting.rows = Rows(poisoned, *[getattr(setting.rows, f) for f in ("sources", "targets", "pad_id", "pad_side")])
     with pytest.raises(TrainingError, match=r"train\.non_finite") as caught:
-        run(setting, tmp_path, micro_batch_size=1)
+        run(setting, tmp_path, micro_batch_size=1, head_start="random")
     assert caught.value.where == "made.csv:9" and "at step" in str(caught.value)
     assert not list((tmp_path / "tune" / "checkpoints").glob("*"))
 

@@ -23,7 +23,7 @@ from weitiao.core.plugins import nearest
 from weitiao.core.seeds import rng
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
-from weitiao.tuning import attention, embeddings, optim, precision, schedule
+from weitiao.tuning import attention, embeddings, optim, precision, probe, schedule
 from weitiao.tuning import plan as planning
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
@@ -64,6 +64,9 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     device = precision.device(began.device if began else tune.device)
     choice = precision.choose(began.precision if began else tune.precision, device, job.model.base.config.hidden_size)
     engine = _engine(job, stack, device, choice.name)
+    if tune.head_start == "probe" or (tune.head_start == "auto" and job.model.pooling == "mean"):
+        probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
+                    most_tokens=tune.micro_batch_tokens, path=job.home / "head.safetensors")
     plan = began or _plan(job, engine, choice, now)
     if not began:
         plan.write(job.home)

@@ -24,6 +24,7 @@ from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
 from weitiao.tuning import fit
 from weitiao.tuning.loop import Rows
+from weitiao.tuning.validate import outputs_and_loss
 
 
 def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
@@ -52,7 +53,12 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
                   on_event=on_event, allow_inexact=allow_inexact)
-    bundle.save(run.folder / "model", method.merge(model), tokenizer, name, task, settings, {
+    model = method.merge(model)
+    if validation:
+        outputs, _ = outputs_and_loss(model, task, rows["validation"], torch.device(outcome.device),
+                                      most_tokens=recipe.tune.micro_batch_tokens)
+        task.calibrate(outputs, [e.target for e in validation])
+    bundle.save(run.folder / "model", model, tokenizer, name, task, settings, {
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
