@@ -39,6 +39,8 @@ def read_table(source: Source, delimiters: Sequence[str]) -> Iterator[Row | BadR
     encoding = detect(source)
     sample, whole = head(source, encoding)
     dialect, found = survey(sample, [source.delimiter] if source.delimiter else delimiters, whole=whole)
+    if not dialect.quoting:
+        source.facts["quotes"] = "literal"
     yield from read_records(source, encoding, dialect, found)
 
 
@@ -48,8 +50,6 @@ def read_records(source: Source, encoding: Encoding, dialect: Dialect, found: Se
     if not found:
         raise empty(source)
     source.facts["delimiter"] = dialect.delimiter
-    if not dialect.quoting:
-        source.facts["quotes"] = "literal"
     first, rest = found[0].fields, [r.fields for r in found[1:]]
     headed = is_header(first, rest, usual=header_usual)
     names = column_names(source, first) if headed else names_by_position([first, *rest], len(first))
