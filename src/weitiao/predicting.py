@@ -17,10 +17,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from weitiao.core.errors import DataError, RecipeError
@@ -47,15 +46,54 @@ class Counts:
     first_error: str = ""
 
 
-def predict_file(bundle: Bundle, rows: Callable[[], Iterable[Row | BadRow]], out: str, kind: str, *,
-                 columns: Mapping[str, str] = MappingProxyType({}),
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The input. It can be opened again: csv output must know all column names before its first row.
+
+    Args:
+        files: files and folders.
+        format, encoding: as for `weitiao.formats.read_rows`.
+        columns: role to column where these files name their columns otherwise than the training file did.
+    """
+
+    files: tuple[Path, ...]
+    format: str = "auto"
+    encoding: str = "auto"
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        from weitiao.formats import read_rows
+
+        return read_rows(self.files, self.format, self.encoding)
+
+    def check(self) -> None:
+        """Read the first row: a mistyped name should not wait for a model to load. Raises DataError."""
+        next(iter(self), None)
+
+    def named_for(self, bundle: Bundle, rows: Iterable[Row | BadRow] | None = None) -> Iterator[Row | BadRow]:
+        """The rows (or those given) with their columns named as in the training file."""
+        new = {column: bundle.task.columns.get(role, role) for role, column in self.columns.items()}
+        for row in self if rows is None else rows:
+            if isinstance(row, Row) and new:
+                row = replace(row, values={new.get(k, k): v for k, v in row.values.items()})
+            yield row
+
+
+def load(run: Path, device: str) -> Bundle:
+    """The bundle of a run on that device ("auto": a GPU where there is one)."""
+    from weitiao import bundle
+    from weitiao.tuning.precision import device as find
+
+    return bundle.load(run, device=str(find(device)))
+
+
+def predict_file(bundle: Bundle, rows: Rows, out: str, kind: str, *,
                  on_rows: Callable[[int], None] = lambda n: None) -> Counts:
     """Predict every row and write it to `out` (a path, or `-` for standard output).
 
     Args:
-        rows: opens the input; it is opened twice where the output needs all column names before the first row.
+        rows: read twice where the output needs all column names before the first row.
         kind: csv, tsv, jsonl or parquet.
-        columns: role to column where this file names its columns otherwise than the training file did.
         on_rows: called with the number of rows done.
 
     Raises:
@@ -63,16 +101,16 @@ def predict_file(bundle: Bundle, rows: Callable[[], Iterable[Row | BadRow]], out
         RunError: `disk.write_failed`.
     """
     answer = _answer_columns(bundle)
-    header = {} if kind == "jsonl" else {**dict.fromkeys(_input_columns(rows(), answer), str), **answer,
+    header = {} if kind == "jsonl" else {**dict.fromkeys(_input_columns(rows, answer), str), **answer,
                                           "source": str, "error": str}
     done = bad = 0
     first = ""
     with _destination(out) as file:
         writer = open_writer(kind, file, header)
-        given, renamed = tee(rows())
-        answers = bundle.predict_rows(_renamed(renamed, bundle, columns))
+        given, copies = tee(rows)
+        answers = bundle.predict_rows(rows.named_for(bundle, copies))
         for original, (row, prediction) in zip(given, answers, strict=True):
-            error = _reason(row) if isinstance(row, BadRow) else ""
+            error = reason(row) if isinstance(row, BadRow) else ""
             bad, first, done = bad + bool(error), first or error, done + 1
             values = {} if isinstance(original, BadRow) else original.values
             writer.write({**values, **dict.fromkeys(answer), **flat(prediction),
@@ -134,16 +172,8 @@ def _input_columns(rows: Iterable[Row | BadRow], answer: Mapping[str, type]) -> 
     return [c for c in seen if c not in answer and c not in ("source", "error")]
 
 
-def _renamed(rows: Iterable[Row | BadRow], bundle: Bundle, columns: Mapping[str, str]) -> Iterator[Row | BadRow]:
-    """Rows with their columns named as in the training file."""
-    new = {column: bundle.task.columns.get(role, role) for role, column in columns.items()}
-    for row in rows:
-        if isinstance(row, Row) and new:
-            row = replace(row, values={new.get(k, k): v for k, v in row.values.items()})
-        yield row
-
-
-def _reason(row: BadRow) -> str:
+def reason(row: BadRow) -> str:
+    """Why a row is bad, with its column where that is known."""
     return f"{row.field}: {row.reason}" if row.field else row.reason
 
 

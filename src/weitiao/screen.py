@@ -66,7 +66,7 @@ class Screen:
 
     def show(self, event: events.Event) -> None:
         """One event of a run; give it as `on_event`."""
-        if self.as_json or (self.quiet and not isinstance(event, events.Verdict)):
+        if self.as_json or self.quiet:
             return
         match event:
             case events.StageStarted(stage=stage):
@@ -86,21 +86,14 @@ class Screen:
                 self._line(_validation(event), style="green" if event.best else None)
             case events.Note(text=text):
                 self._line(text, style="yellow")
-            case events.Verdict(lines=lines, folder=folder):
+            case events.Verdict(lines=lines):
                 self.end()
-                self._verdict(lines, folder)
+                self._part(t("Verdict", "结论"), lines)
 
     def _part(self, title: str, lines: Iterable[str]) -> None:
         self._line(title, style="bold")
         for line in lines:
             self._line(f"  {line}")
-
-    def _verdict(self, lines: Sequence[str], folder: str) -> None:
-        if self.quiet:
-            self._line("\n".join(lines[:1]))
-            self._line(folder)
-            return
-        self._part(t("Verdict", "结论"), lines)
 
     def next_steps(self, folder: Path, example: str, labelled: str = "") -> None:
         """The folder and the next three commands, quoted for this system's shell.

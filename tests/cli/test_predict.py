@@ -5,17 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from weitiao import predicting
-from weitiao.core.errors import DataError, RecipeError, RunError
+from weitiao.core.errors import RecipeError, RunError
 from weitiao.example import Row
 from weitiao.formats import BadRow
 
 from .conftest import FakeBundle, Weitiao, error_of
+
+
+def given(n: int, values: Callable[[], dict[str, str]] = lambda: {"text": "x"}) -> Any:
+    """`n` rows that are made while they are read."""
+    class Made(predicting.Rows):
+        def __iter__(self) -> Iterator[Row]:
+            return (Row(values(), "f", i) for i in range(n))
+
+    return Made(())
+
 
 REVIEWS = 'text,stars,note\n很好吃很好吃,5,"a, b"\n,1,x\nbad,2,\n'
 
@@ -125,7 +136,7 @@ def test_a_failure_half_way_keeps_the_old_file(tmp_path: Path) -> None:
                 yield pair
 
     with pytest.raises(MemoryError):
-        predicting.predict_file(Breaking(), lambda: (Row({"text": "x"}, "f", i) for i in range(9)), str(out), "csv")
+        predicting.predict_file(Breaking(), given(9), str(out), "csv")
     assert out.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["out.csv"]
 
 
@@ -135,7 +146,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RunError) as e:
-        predicting.predict_file(FakeBundle(), lambda: [Row({"text": "x"}, "f", 1)], str(tmp_path / "o.csv"), "csv")
+        predicting.predict_file(FakeBundle(), given(1), str(tmp_path / "o.csv"), "csv")
     assert e.value.code == "disk.write_failed" and not list(tmp_path.iterdir())
 
 
@@ -159,18 +170,18 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         most = max(most, alive)
 
     for kind in ("jsonl", "csv", "parquet"):
-        predicting.predict_file(FakeBundle(), lambda: (Row(Counted(), "f", i) for i in range(10_000)),
-                                str(tmp_path / "out"), kind, on_rows=watch)
+        predicting.predict_file(FakeBundle(), given(10_000, Counted), str(tmp_path / "out"), kind, on_rows=watch)
     assert most < 200
 
 
 def test_bad_rows_of_the_file_itself_are_counted(tmp_path: Path) -> None:
-    rows = [BadRow("f", 1, "", "row.fields", "too many fields", "a,b"), Row({"text": "long enough"}, "f", 2)]
-    counts = predicting.predict_file(FakeBundle(), lambda: rows, str(tmp_path / "o.jsonl"), "jsonl")
-    assert counts == predicting.Counts(2, 1, "too many fields")
-    with pytest.raises(DataError):
-        predicting.predict_file(FakeBundle(), lambda: rows[:1], str(tmp_path / "p.jsonl"), "jsonl")
-    assert not (tmp_path / "p.jsonl").exists()
+    data = tmp_path / "x.jsonl"
+    data.write_text('{"text": \n{"text": "long enough"}\n')
+    counts = predicting.predict_file(FakeBundle(), predicting.Rows((data,)), str(tmp_path / "o.jsonl"), "jsonl")
+    assert (counts.rows, counts.bad) == (2, 1) and counts.first_error
+    lines = [json.loads(x) for x in (tmp_path / "o.jsonl").read_text("utf-8").splitlines()]
+    assert lines[0]["error"] == counts.first_error and lines[0]["source"].endswith("x.jsonl:1")
+    assert lines[1]["predicted_label"] == "long"
 
 
 def test_the_ending_decides_the_form() -> None:

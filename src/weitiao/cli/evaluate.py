@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao import predicting
+from weitiao.cli.options import Columns, Device, Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.core.errors import RowError
 from weitiao.core.i18n import t
+from weitiao.formats import BadRow
 from weitiao.screen import Screen
+
+if TYPE_CHECKING:
+    from weitiao.bundle import Bundle
+    from weitiao.example import Example
 
 
 def evaluate(
@@ -17,8 +24,57 @@ def evaluate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help=t("Labelled rows.", "带标签的文件。"))],
     format: Format = "auto",
     encoding: Encoding = "auto",
+    columns: Columns = "",
+    device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
     lang: Lang = None,
 ) -> None:
     """One parameter a flag; see `weitiao evaluate --help`."""
+    rows = predicting.Rows(tuple(files), format, encoding, pairs(columns, "--columns"))
+    rows.check()
+    tuned = predicting.load(run, device)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        screen.say(t("Judging on {f} …", "正在用 {f} 评估……", f=", ".join(map(str, files))), style="dim")
+        from weitiao.evaluate import evaluate_file
+
+        examples, reasons = _read(tuned, rows)
+        scores = evaluate_file(tuned, examples)
+        scores |= {"bad_rows": len(reasons), "unlabelled_rows": sum(e.target is None for e in examples)}
+        _show(screen, scores, reasons)
+
+
+def _read(tuned: Bundle, rows: predicting.Rows) -> tuple[list[Example], list[str]]:
+    """The rows that can be used, and a reason for each that cannot."""
+    examples, reasons = [], []
+    for row in rows.named_for(tuned):
+        if isinstance(row, BadRow):
+            reasons.append(f"{row.file}:{row.line}: {predicting.reason(row)}")
+            continue
+        try:
+            examples.append(tuned.read(row))
+        except RowError as e:
+            reasons.append(f"{row.source}: {e.field}: {e.reason}")
+    return examples, reasons
+
+
+def _show(screen: Screen, scores: dict[str, Any], reasons: list[str]) -> None:
+    metrics = scores["metrics"]
+    if screen.as_json or screen.quiet:
+        screen.result(scores, " ".join(_row(metrics[0])))
+        return
+    screen.table((t("metric", "指标"), t("value", "数值"), t("95 % interval", "95 % 区间"), t("rows", "行数")),
+                 [_row(m) for m in metrics])
+    if reasons:
+        screen.say(t("{b:,} rows could not be read; the first: {r}", "{b:,} 行无法读取；第一行：{r}", b=len(reasons),
+                     r=reasons[0]), style="yellow")
+    if n := scores["unlabelled_rows"]:
+        screen.say(t("{n:,} rows have no label and do not count", "{n:,} 行没有标签，未计入", n=n), style="yellow")
+    if n := scores["unknown_labels"]:
+        screen.say(t("{n:,} rows have a label that the model does not know and do not count",
+                     "{n:,} 行的标签是模型不认识的，未计入", n=n), style="yellow")
+
+
+def _row(m: dict[str, Any]) -> tuple[str, str, str, str]:
+    interval = "" if m["low"] is None else f"[{m['low']:.4f}, {m['high']:.4f}]"
+    return m["name"], f"{m['value']:.4f}", interval, f"{m['n']:,}"

@@ -19,6 +19,9 @@ Format = Annotated[str, typer.Option("--format", metavar="NAME", help=t(
     "Form of the input; else by its ending.", "输入格式；默认按扩展名。"))]
 Encoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help=t(
     "Encoding of the input; else found out.", "输入编码；默认自动识别。"))]
+Columns = Annotated[str, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=t(
+    "Where this file's columns have other names: text=comment.", "该文件列名不同时指定：text=评论。"))]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")]
 
 
 def pairs(text: str, option: str) -> dict[str, str]:

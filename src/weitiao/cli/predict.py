@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,15 +10,13 @@ import typer
 
 from weitiao import predicting
 from weitiao.cli.guard import UsageError
-from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.options import Columns, Device, Encoding, Format, Json, Lang, Quiet, pairs
 from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, to_stderr
 
 if TYPE_CHECKING:
     from weitiao.bundle import Bundle
-    from weitiao.example import Row
-    from weitiao.formats import BadRow
 
 _TELL = 256  # rows between signs of life
 
@@ -37,9 +33,8 @@ def predict(
         "Form of the output; else by its ending.", "输出格式；默认按扩展名。"))] = "",
     format: Format = "auto",
     encoding: Encoding = "auto",
-    columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
-        "Where this file's columns have other names: text=comment.", "该文件列名不同时指定：text=评论。"))] = "",
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    columns: Columns = "",
+    device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
     lang: Lang = None,
@@ -52,17 +47,10 @@ def predict(
     predicting.refuse_overwriting(out, files or [])
     with Screen(quiet=quiet, as_json=as_json) as screen:
         if text:
-            _texts(_bundle(run, device), text, screen)
+            _texts(predicting.load(run, device), text, screen)
         else:
-            rows = _Rows(tuple(files or ()), format, encoding, pairs(columns, "--columns"))
+            rows = predicting.Rows(tuple(files or ()), format, encoding, pairs(columns, "--columns"))
             _file(run, device, rows, out, form, screen)
-
-
-def _bundle(run: Path, device: str) -> Bundle:
-    from weitiao import bundle
-    from weitiao.tuning.precision import device as find_device
-
-    return bundle.load(run, device=str(find_device(device)))
 
 
 def _texts(model: Bundle, texts: list[str], screen: Screen) -> None:
@@ -84,24 +72,9 @@ def _one_line(prediction: dict[str, Any]) -> str:
     return "  ".join([*words, *("(" + ", ".join(f"{k} {v:.4g}" for k, v in x) + ")" for x in likeliest)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The input, which can be opened again: csv output must know all column names before its first row."""
-
-    files: tuple[Path, ...]
-    format: str
-    encoding: str
-    columns: dict[str, str]
-
-    def __call__(self) -> Iterator[Row | BadRow]:
-        from weitiao.formats import read_rows
-
-        return read_rows(self.files, self.format, self.encoding)
-
-
-def _file(run: Path, device: str, rows: _Rows, out: str, form: str, screen: Screen) -> None:
-    next(iter(rows()), None)  # a mistyped file name should not wait for the model to load
-    model = _bundle(run, device)
+def _file(run: Path, device: str, rows: predicting.Rows, out: str, form: str, screen: Screen) -> None:
+    rows.check()
+    model = predicting.load(run, device)
     start = time.perf_counter()
     live = out != predicting.STDOUT
 
@@ -109,7 +82,7 @@ def _file(run: Path, device: str, rows: _Rows, out: str, form: str, screen: Scre
         if live and n % _TELL == 0:
             screen.counting(n, time.perf_counter() - start)
 
-    counts = predicting.predict_file(model, rows, out, form, columns=rows.columns, on_rows=tell)
+    counts = predicting.predict_file(model, rows, out, form, on_rows=tell)
     screen.end()
     bad = ""
     if counts.bad:

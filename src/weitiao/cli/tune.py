@@ -90,7 +90,8 @@ def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path |
         except KeyboardInterrupt:
             _interrupted(screen, reached, folder)
             return INTERRUPTED
-        screen.result({"folder": str(result.folder), "verdict": result.verdict, "scores": result.scores})
+        screen.result({"folder": str(result.folder), "verdict": result.verdict, "scores": result.scores},
+                      *((result.verdict, str(result.folder)) if quiet else ()))
         train, test = _files(result.folder)
         screen.next_steps(result.folder, test or train, test)
     return 0
