@@ -137,7 +137,7 @@ class Tune(Section):
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest norm of the gradient; 0: no clipping."""
     embeddings: Literal["auto", "train", "freeze"] = "auto"
-    """Word embeddings; auto: as the recipe of the task and size says."""
+    """Word embeddings; auto: train. Only the rows of words that occur are held by the optimiser, so they cost little."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where this CPU or GPU gains by it, measured; fp16 on GPUs without bf16; else fp32."""
     device: str = "auto"

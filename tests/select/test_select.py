@@ -32,8 +32,7 @@ def run(tmp_path: Path) -> tuple[Recipe, Run]:
 def test_nothing_that_decides_the_result_is_left_to_chance(run: tuple[Recipe, Run], tiny_folder: Path) -> None:
     recipe, home = run
     resolved = select(recipe.updated({"model": {"name": str(tiny_folder)}}), home)
-    for key in ("epochs", "batch_size", "micro_batch_size", "learning_rate", "head_learning_rate", "embeddings",
-                "metric"):
+    for key in ("epochs", "batch_size", "micro_batch_size", "learning_rate", "head_learning_rate", "embeddings"):
         assert getattr(resolved.tune, key) != "auto", key
     assert resolved.task["name"] == "classify" and resolved.data.columns == {"text": "text", "label": "label"}
     assert resolved.model.max_length == 64  # all that this model can read

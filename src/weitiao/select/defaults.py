@@ -37,9 +37,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
         "micro_batch_size": batch,
         "learning_rate": _learning_rate(facts),
         "head_learning_rate": _learning_rate(facts),
-        "embeddings": "freeze" if facts.embedding_parameters > 4 * (facts.parameters - facts.embedding_parameters)
-        else "train",
-        "metric": "loss",
+        "embeddings": "train",
     }
     reasons = {
         "epochs": t("{n} training rows", "训练行数 {n}", n=facts.rows),
@@ -51,7 +49,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _epochs(rows: int) -> float:
-    return 10.0 if rows < 2000 else 4.0 if rows < 6000 else 3.0
+    return 10.0 if rows < 1000 else 4.0 if rows < 6000 else 3.0
 
 
 def _learning_rate(facts: Facts) -> float:
