@@ -29,9 +29,9 @@ def codes(rows: list[Row | BadRow]) -> list[str]:
 
 
 FLAWS = [
-    ('{"text": "a", "label": NaN}', "row.not_a_number", ""),
-    ('{"text": "a", "label": -Infinity}', "row.not_a_number", ""),
-    ('{"text": "a", "label": 1e999}', "row.not_a_number", ""),
+    ('{"text": "a", "label": NaN}', "row.not_a_number", "label"),
+    ('{"text": "a", "label": [1, {"x": -Infinity}]}', "row.not_a_number", "label"),
+    ('{"text": "a", "label": 1e999}', "row.not_a_number", "label"),
     ('{"text": "a", "text": "b"}', "row.doubled_key", "text"),
     ('{"text": "a", "meta": {"k": 1, "k": 2}}', "row.doubled_key", "k"),
     (r'{"text": "a\ud83d b"}', "row.not_unicode", "text"),

@@ -168,6 +168,19 @@ def test_too_many_duplicate_ids(tmp_path: Path) -> None:
     assert error.code == "data.duplicate_id" and "a.csv:32:id" in str(error) and "a.csv:2" in str(error)
 
 
+def test_labels_that_training_has_not(tmp_path: Path) -> None:
+    table(tmp_path, "a.csv", SENTENCES)
+    table(tmp_path, "t.csv", [(text, {"positive": 1, "negative": 0}[label]) for text, label in SENTENCES])
+    error = stopped(tmp_path, "a.csv", data={"test": ("t.csv",)})
+    assert error.code == "data.too_many_bad_rows" and error.where == "test" and "t.csv:2:label" in str(error)
+
+
+def test_a_folder_without_training_files(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    table(tmp_path / "d", "test.csv", SENTENCES)
+    assert stopped(tmp_path, "d").code == "data.no_files"
+
+
 def test_one_class(tmp_path: Path) -> None:
     assert stopped(tmp_path, table(tmp_path, "a.csv", [(f"text {i}", "x") for i in range(30)])).code == "data.one_class"
 

@@ -70,11 +70,20 @@ def check(value: Any, text: str) -> dict[str, Any]:
         raise too_deep()
     if _MAY_BE_HALF.search(text):
         for key, part in value.items():
-            if any(_HALF_PAIR.search(s) for s in (key, *_strings(part))):
+            if any(isinstance(x, str) and _HALF_PAIR.search(x) for x in (key, *_leaves(part))):
                 raise Flaw("row.not_unicode", _HALF_PAIR.sub("\ufffd", key),
                            t("half of a surrogate pair: no valid Unicode text",
                              "含有孤立的代理字符，不是合法的 Unicode 文本"))
     return value
+
+
+def located(flaw: Flaw, value: Any) -> Flaw:
+    """The flaw with the key in whose value a number is not finite; `value` was parsed leniently."""
+    if flaw.code == "row.not_a_number" and isinstance(value, dict):
+        for key, part in value.items():
+            if any(isinstance(x, float) and not math.isfinite(x) for x in _leaves(part)):
+                return Flaw(flaw.code, str(key), flaw.reason)
+    return flaw
 
 
 def _depth(value: Any) -> int:
@@ -86,16 +95,17 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _leaves(value: Any) -> Iterator[Any]:
+    """All keys and values that hold no others."""
     stack = [value]
     while stack:
         x = stack.pop()
-        if isinstance(x, str):
-            yield x
-        elif isinstance(x, dict):
+        if isinstance(x, dict):
             stack.extend((*x, *x.values()))
         elif isinstance(x, list):
             stack.extend(x)
+        else:
+            yield x
 
 
 def check_line(text: str) -> dict[str, Any]:
@@ -107,8 +117,8 @@ def check_line(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as e:
         raise Flaw("row.not_json", "", t("no valid JSON: {m} at character {c}", "不是合法的 JSON：第 {c} 个字符处 {m}",
                                          m=e.msg, c=e.pos + 1)) from None
-    except Flaw:
-        raise
+    except Flaw as flaw:
+        raise located(flaw, LENIENT.decode(text) if flaw.code == "row.not_a_number" else None) from None
     except ValueError as e:  # a whole number of more than 4,300 digits
         raise Flaw("row.not_a_number", "", str(e)) from None
 

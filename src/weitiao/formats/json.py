@@ -19,7 +19,7 @@ from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
 from weitiao.example import Row
 from weitiao.formats import BadRow, Source, empty
-from weitiao.formats._json import LENIENT, STRICT, Flaw, bad_row, check, read_json_lines, too_deep
+from weitiao.formats._json import LENIENT, STRICT, Flaw, bad_row, check, located, read_json_lines, too_deep
 from weitiao.formats._shared import decoded, detect, not_this_format
 
 SUFFIXES = (".json",)
@@ -151,7 +151,8 @@ def _element(window: _Window) -> Row | BadRow:
     try:
         value, text = window.value(STRICT)
     except Flaw as flaw:
-        return bad_row(source, line, flaw, window.value(LENIENT)[1])
+        lenient, text = window.value(LENIENT)
+        return bad_row(source, line, located(flaw, lenient), text)
     try:
         return Row(check(value, text), source.shown, line)
     except Flaw as flaw:

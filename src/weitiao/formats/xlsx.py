@@ -51,7 +51,7 @@ def _sheet(source: Source) -> Any:
     try:
         book = CalamineWorkbook.from_path(str(source.path))
         sheets = [s for s in map(book.get_sheet_by_name, book.sheet_names) if s.height]
-    except CalamineError as e:
+    except (CalamineError, OSError) as e:
         raise not_this_format(source, t("cannot be read as a workbook: {e}", "无法按 Excel 工作簿读取：{e}", e=e),
                               "xlsx",
                               t("save it again as .xlsx without a password, or as CSV",

@@ -51,7 +51,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
     found = sources.find(recipe.data, source_root)
     profile = profiling.profile(_good(found["train"]))
     if not profile.rows:
-        _no_good_row(found["train"])
+        _no_good_row(found["train"], recipe.data.max_bad_share)
     split = recipe.data.split or _split_column(profile)
     choice = choose(recipe, _without(profile, recipe, split))
     with run.stage("prepare") as folder:
@@ -61,7 +61,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
             choice.task.fit(read["train"].examples)
             parts, how = _parts(recipe, read, choice, split)
             choice.task.fit([row.example for row in parts["train"]])
-            parts = _known(parts, choice, rejects)
+            parts = _known(parts, how, choice, rejects, recipe.data.max_bad_share)
         examples = {part: [row.example for row in rows] for part, rows in parts.items()}
         keys = {part: [row.key for row in rows] for part, rows in parts.items()}
         for part in splits.PARTS:
@@ -81,11 +81,11 @@ def _good(found: Sequence[File]) -> Iterator[Row]:
                 yield row
 
 
-def _no_good_row(found: Sequence[File]) -> None:
+def _no_good_row(found: Sequence[File], share: float) -> None:
     """Say why there is nothing to learn from: no rows at all, or what is wrong with them."""
     for file in found:
         bad = [row for row in file.rows() if isinstance(row, BadRow)]
-        stop_if_too_many(len(bad), len(bad), 0, bad, file.source.shown)
+        stop_if_too_many(len(bad), len(bad), share, bad, file.source.shown)
         raise empty(file.source)
 
 
@@ -168,18 +168,29 @@ def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[s
                   time=recipe.data.time)
 
 
-def _known(parts: Mapping[str, list[_Row]], choice: Choice, rejects: Rejects) -> dict[str, list[_Row]]:
-    """Without the validation and test rows whose label no training row has: no model could give it."""
+def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choice, rejects: Rejects,
+           share: float) -> dict[str, list[_Row]]:
+    """Without the validation and test rows whose label no training row has: no model could give it.
+
+    Raises DataError `data.too_many_bad_rows` when that is more than `share` of a part that was not cut by us.
+    """
     labels = set(choice.task.head().labels)
     out = dict(parts)
     for part in ("validation", "test") if labels else ():
-        out[part] = []
-        for row in parts[part]:
-            unknown = [n for n in names(row.example.target) if n not in labels]
-            if unknown:
-                file, _, line = row.example.source.rpartition(":")
-                rejects.add(BadRow(file, int(line), choice.task.columns.get("label", ""), "row.unknown_label", t(
-                    "no training row has the label {x!r}", "训练数据中没有标签 {x!r}", x=unknown[0])))
-            else:
-                out[part].append(row)
+        unknown = [_unknown_label(row.example, labels, choice) for row in parts[part]]
+        out[part] = [row for row, bad in zip(parts[part], unknown, strict=True) if bad is None]
+        bad_rows = [bad for bad in unknown if bad is not None]
+        for bad in bad_rows:
+            rejects.add(bad)
+        if how.get(part) != "cut":
+            stop_if_too_many(len(bad_rows), len(unknown), share, bad_rows, part)
     return out
+
+
+def _unknown_label(example: Example, labels: set[str], choice: Choice) -> BadRow | None:
+    unknown = [name for name in names(example.target) if name not in labels]
+    if not unknown:
+        return None
+    file, _, line = example.source.rpartition(":")
+    return BadRow(file, int(line), choice.task.columns.get("label", ""), "row.unknown_label",
+                  t("no training row has the label {x!r}", "训练数据中没有标签 {x!r}", x=unknown[0]))

@@ -101,7 +101,6 @@ def _read_file(file: File, checker: Checker, rejects: Rejects, ids: dict[str, st
                examples: list[Example]) -> dict[str, Any]:
     """Append the file's examples; `ids` holds each id of the part with its place."""
     source, share = file.source, checker.data.max_bad_share
-    digest = files.sha256(source.path)
     rows, bad, doubled = 0, _Bad(rejects), _Bad(rejects)
     there: dict[str, None] = {}
     for row in file.rows():
@@ -129,7 +128,7 @@ def _read_file(file: File, checker: Checker, rejects: Rejects, ids: dict[str, st
         require(list(there), checker.columns, source.shown)
     stop_if_too_many(bad.count, rows, share, bad.first, source.shown)
     stop_if_too_many(doubled.count, rows, share, doubled.first, source.shown, "data.duplicate_id")
-    return {"file": source.shown, "format": file.format, "sha256": digest, "rows": rows,
+    return {"file": source.shown, "format": file.format, "sha256": files.sha256(source.path), "rows": rows,
             "rejected": bad.count + doubled.count, "read_as": dict(source.facts)}
 
 

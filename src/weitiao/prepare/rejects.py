@@ -60,7 +60,11 @@ def stop_if_too_many(bad: int, rows: int, share: float, first: list[BadRow], fil
     if not bad or bad <= share * rows:
         return
     shown = "".join(f"\n    {place(b)}: {b.reason}" for b in first[:_SHOWN])
-    needed = min(0.99, (100 * bad // rows + 1) / 100)
+    fix = t("mend them; where the wrong columns are read, name them with --columns text=…,label=…",
+            "请修正这些行；若读错了列，请用 --columns text=…,label=… 指明")
+    if bad < rows:
+        fix += t("; to leave such rows out: --set data.max_bad_share={x}",
+                 "；若可以丢弃这些行，请加 --set data.max_bad_share={x}", x=min(0.99, (100 * bad // rows + 1) / 100))
     raise DataError(
         code,
         t("{b:,} of {n:,} rows cannot be used; the first:{s}", "{n:,} 行中有 {b:,} 行无法使用，最前面的是：{s}",
@@ -68,7 +72,4 @@ def stop_if_too_many(bad: int, rows: int, share: float, first: list[BadRow], fil
         where=file,
         expected=t("at most {p:.0%} bad rows (data.max_bad_share)", "坏行不超过 {p:.0%}（data.max_bad_share）",
                    p=share),
-        fix=t("mend them; or, where the wrong columns are read, name them with --columns text=…,label=…; or leave such "
-              "rows out with --set data.max_bad_share={x}",
-              "请修正这些行；若读错了列，请用 --columns text=…,label=… 指明；"
-              "若可以丢弃，请加 --set data.max_bad_share={x}", x=needed))
+        fix=fix)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weitiao import formats
+from weitiao.core.errors import DataError
+from weitiao.core.i18n import t
 from weitiao.formats import File
 from weitiao.recipe import Data
 from weitiao.splits import PARTS
@@ -29,7 +31,8 @@ def part_of(word: str) -> str | None:
 
 
 def find(data: Data, root: Path | None) -> dict[str, list[File]]:
-    """Part to files. Raises the DataErrors of `formats.read_rows` that concern paths.
+    """Part to files. Raises the DataErrors of `formats.read_rows` that concern paths; `data.no_files` also
+    where no file is left for training.
 
     In a folder named for training, files that are called after a part (`dev.csv`, `test-2024.jsonl`) are that part's,
     unless files are named for that part: rows of a test file must not be learnt only because they lie beside.
@@ -43,6 +46,10 @@ def find(data: Data, root: Path | None) -> dict[str, list[File]]:
             parts["train"] = [f for f in parts["train"] if f.source.path != found.source.path]
             if not given[part]:
                 parts[part].append(found)
+    if data.train and not parts["train"]:
+        raise DataError("data.no_files", t("every file in it is named after another part than training",
+                                           "其中的文件名都表示训练以外的部分"), where=", ".join(folders),
+                        expected="train.csv", fix=t("name the training files themselves", "请直接写出训练文件名"))
     return parts
 
 
