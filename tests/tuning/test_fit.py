@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tuning_case import KINDS, Case, make_recipe
 from weitiao.core.errors import DataError, RecipeError, RunError, TrainingError
 from weitiao.events import Event, Note, Progress, Validated
 from weitiao.tuning import Interrupted, Rows, fit, plan
-from weitiao.tuning.loop import INPUTS
+from weitiao.tuning.loop import INPUTS, updates
 
 Cases = Callable[..., Case]
 
@@ -127,7 +128,7 @@ def test_other_recipe_data_or_base_are_refused(case: Cases, tmp_path: Path) -> N
         run(case(rows=61), tmp_path)
     inputs = case().inputs()
     with torch.no_grad():
-        inputs["model"].classifier.weight[0, 0] += 1
+        inputs["model"].word_embeddings().weight[0, 0] += 1
     with pytest.raises(RunError, match=r"run\.changed.*the base model"):
         fit(folder=tmp_path, on_event=lambda _: None, **inputs)
 
@@ -257,3 +258,52 @@ def test_frozen_embeddings_do_not_move(case: Cases, tmp_path: Path) -> None:
     setting = case()
     _, model = run(setting, tmp_path, embeddings="freeze", precision="bf16")
     assert torch.equal(model.word_embeddings().weight, setting.model().word_embeddings().weight)
+
+
+def test_a_full_gpu_halves_the_forward_pass_and_keeps_the_update(case: Cases, tmp_path: Path) -> None:
+    """A model that has room for three rows at most, as a GPU would."""
+    setting = case()
+    inputs = setting.inputs(learning_rate=1e-3)
+    inputs["model"] = setting.model(dropout=0.0)
+    small = setting.inputs()
+    small["model"] = setting.model(dropout=0.0)
+
+    def room(module: Any, args: Any, kwargs: dict[str, torch.Tensor]) -> None:
+        if module.training and len(kwargs["input_ids"]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    small["model"].register_forward_pre_hook(room, with_kwargs=True)
+    seen: list[Event] = []
+    fit(folder=tmp_path / "large", on_event=lambda _: None, **inputs)
+    fit(folder=tmp_path / "small", on_event=seen.append, **small)
+    assert sum(isinstance(e, Note) and "2 rows a forward pass" in e.text for e in seen) == 1
+    for a, b in zip(inputs["model"].parameters(), small["model"].parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_not_even_one_row_fits(case: Cases, tmp_path: Path) -> None:
+    inputs = case().inputs()
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    inputs["model"].register_forward_pre_hook(full)
+    with pytest.raises(TrainingError, match=r"train\.no_memory"):
+        fit(folder=tmp_path, on_event=lambda _: None, **inputs)
+
+
+def test_loss_scaling_changes_nothing_but_skips_what_overflows(case: Cases, tmp_path: Path) -> None:
+    def weights(name: str, scaler: torch.amp.GradScaler, poison: int = -1) -> list[torch.Tensor]:
+        with ExitStack() as stack:
+            engine = case().engine(stack, tmp_path / name)
+            engine.scaler, engine.rate = scaler, lambda _: 1e-3
+            for update in updates(engine, 0, 4):
+                if update.step == poison:
+                    engine.scaler.update(2.0**127)  # the next scaled gradient cannot be held
+            return [m.detach().clone() for m in engine.weights.masters.values()]
+
+    plain = weights("plain", torch.amp.GradScaler("cpu", enabled=False))
+    scaled = weights("scaled", torch.amp.GradScaler("cpu", init_scale=1024.0))
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(plain, scaled, strict=True))
+    skipped = weights("skipped", torch.amp.GradScaler("cpu", init_scale=1024.0), poison=1)
+    assert all(bool(torch.isfinite(v).all()) for v in skipped)

@@ -90,12 +90,16 @@ def fit(recipe: Recipe, folder: Path, *, model: TextModel, task: Task, train: Ro
 def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> int:
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made."""
     step = session.resume(lambda text: on_event(Note(text)))
-    pace = Pace(step, plan.steps)
+    pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
     with signals() as stop:
         for update in updates(session.engine, step, step if session.exhausted else plan.steps):
             step = update.step
             session.record(update)
             on_event(pace.progress(update))
+            if update.micro_batch_size < room:
+                room = update.micro_batch_size
+                on_event(Note(t("the GPU's memory is full: {n} rows a forward pass now, batches as before",
+                                "显存不足：此后每次前向 {n} 行，批大小不变", n=room)))
             if plan.validates(step):
                 metrics = _validated(job, session)
                 on_event(Validated(step, plan.steps, metrics, best=session.judge(step, metrics)))
@@ -118,7 +122,7 @@ def _validated(job: Job, session: Session) -> dict[str, float]:
     engine = session.engine
     with engine.weights.showing(session.average.values if session.average else None):
         outputs, loss = outputs_and_loss(engine.model, job.task, job.validation, engine.device,
-                                         most_tokens=job.recipe.tune.micro_batch_tokens)
+                                         most_tokens=engine.batches.micro_batch_tokens)
     return {**job.task.quick(outputs, job.validation.targets), "loss": loss}
 
 

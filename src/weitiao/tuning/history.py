@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ class History:
     def update(self, update: Update, epoch: float) -> None:
         """One line per optimiser update."""
         line = {k: v for k, v in asdict(update).items() if k != "micro_batch_size"}
+        if not math.isfinite(update.gradient_norm):  # fp16: an update that its loss scaling skips
+            line["gradient_norm"] = None
         self._append(self.metrics, {"step": line.pop("step"), "epoch": round(epoch, 4), **line})
         seconds = round(time.perf_counter() - self._started, 3)
         self._append(self.timing, {"step": update.step, "seconds": seconds})
@@ -67,6 +70,6 @@ class History:
     def _append(self, path: Path, line: Mapping[str, Any]) -> None:
         try:
             with path.open("a", encoding="utf-8") as f:
-                f.write(json.dumps(line, ensure_ascii=False) + "\n")
+                f.write(json.dumps(line, allow_nan=False) + "\n")
         except OSError as e:
             raise files.write_failed(path, e) from e

@@ -10,17 +10,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from weitiao.core import files
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.recipe import Recipe, Tune
 from weitiao.tasks import Encoded
+
+if TYPE_CHECKING:
+    from weitiao.models.build import TextModel
 
 MOST_VALIDATIONS = 20
 PAUSE = 60.0  # seconds between two automatic checkpoints: a kill costs little more than that
@@ -103,7 +105,7 @@ def evaluate_every(tune: Tune, total: int, per_epoch: int, rows: int) -> int:
     return max(-(-per_epoch // 2), -(-total // MOST_VALIDATIONS))
 
 
-def fingerprint(recipe: Recipe, model: nn.Module, rows: Sequence[Sequence[Encoded]]) -> dict[str, Any]:
+def fingerprint(recipe: Recipe, model: TextModel, rows: Sequence[Sequence[Encoded]]) -> dict[str, Any]:
     """What a run's bytes depend on: recipe, encoded rows, base weights; thread count and instruction set."""
     data = hashlib.sha256()
     for part in rows:
@@ -114,10 +116,14 @@ def fingerprint(recipe: Recipe, model: nn.Module, rows: Sequence[Sequence[Encode
             "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability()}
 
 
-def _weights(model: nn.Module) -> str:
-    """A hash of some numbers of every parameter: enough to tell another base, another head or another revision."""
+def _weights(model: TextModel) -> str:
+    """A hash of some numbers of every parameter below the head: enough to tell another base or another revision.
+
+    A new head follows from base, data and recipe, though not to the last digit where the number of threads differs.
+    """
     found = hashlib.sha256()
-    for name, parameter in model.named_parameters():
+    head = {id(p) for p in model.head_parameters()}
+    for name, parameter in ((n, p) for n, p in model.named_parameters() if id(p) not in head):
         flat = parameter.detach().flatten()
         some = flat[:: max(1, len(flat) // 256)].float().cpu().numpy()
         found.update(f"{name}{tuple(parameter.shape)}".encode() + np.ascontiguousarray(some).tobytes())

@@ -23,9 +23,10 @@ from weitiao.tuning.loop import INPUTS, Rows
 @torch.no_grad()
 def outputs_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device, *,
                      most_tokens: int) -> tuple[NDArray[np.float32], float]:
-    """Per row its outputs, (n, outputs), in the order of `rows`, and the mean loss. Leaves the model training."""
+    """Per row its outputs, (n, outputs), in the order of `rows`, and the mean loss."""
     outputs: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(rows.encoded)
     losses, counts = [], []
+    training = model.training
     model.eval()
     for numbers in pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens):
         batch = rows.batch(numbers, task, device)
@@ -34,5 +35,5 @@ def outputs_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.dev
         counts.append(task.count(batch))
         for number, row in zip(numbers, task.logits(logits, batch).cpu().numpy(), strict=True):
             outputs[number] = row
-    model.train()
+    model.train(training)
     return np.stack(outputs), math.fsum(losses) / math.fsum(counts)
