@@ -69,7 +69,7 @@ def test_toml_errors_name_the_file_and_the_line(tmp_path: Path) -> None:
 
 
 def test_the_schema_lists_every_plugin_with_its_options() -> None:
-    schema = Recipe.schema()
+    schema = Recipe.json_schema()
     names = [p["properties"]["name"]["const"] for p in schema["properties"]["task"]["anyOf"]]
     assert {"classify", "regress", "auto"} <= set(names)
     assert "description" in schema["$defs"]["Tune"]["properties"]["learning_rate"]

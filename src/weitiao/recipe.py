@@ -109,7 +109,7 @@ class Tune(Section):
     """Passes over the training rows."""
     steps: Count | Auto = "auto"
     """Optimiser updates; overrides epochs."""
-    time: str = ""
+    time: Annotated[str, Field(pattern=r"^(\d+h)?(\d+m)?(\d+s)?$")] = ""
     """A budget such as 20m or 1h30m; sets the steps from the measured speed."""
     batch_size: Count | Auto = "auto"
     """Rows of one update."""
@@ -137,10 +137,10 @@ class Tune(Section):
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest norm of the gradient; 0: no clipping."""
     embeddings: Literal["auto", "train", "freeze"] = "auto"
-    """Word embeddings; auto: train. Only the rows of words that occur are held by the optimiser, so they cost little."""
+    """Word embeddings; auto: train. The optimiser holds only the rows of words that occur, so they cost little."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 where this CPU or GPU gains by it, measured; fp16 on GPUs without bf16; else fp32."""
-    device: str = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
@@ -259,7 +259,7 @@ class Recipe(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @staticmethod
-    def schema() -> dict[str, Any]:
+    def json_schema() -> dict[str, Any]:
         """JSON Schema for editors, with the options of every task and method."""
         schema = Recipe.model_json_schema()
         for field, package in (("task", tasks), ("method", methods)):

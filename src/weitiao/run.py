@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,15 +47,14 @@ class Run:
                 fix=t("choose another --out, or continue a run with: weitiao tune --resume {f}",
                       "请换一个 --out；如要继续已有的运行：weitiao tune --resume {f}", f=folder),
             )
-        files.write_text(run.folder / "recipe.toml", recipe)
-        files.write_json(run.folder / "manifest.json", {
-            "weitiao": __version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "recipe": recipe_hash,
-            "machine": machine(),
-            "stages": {},
-            **facts,
-        })
+        manifest = {"weitiao": __version__, "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "recipe": recipe_hash, "machine": machine(), "stages": {}, **facts}
+        try:
+            files.write_text(run.folder / "recipe.toml", recipe)
+            files.write_json(run.folder / "manifest.json", manifest)
+        except RunError:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
         return run
 
     @classmethod

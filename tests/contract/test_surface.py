@@ -46,7 +46,7 @@ def test_recipe_keys_and_defaults(golden: Golden) -> None:
 
 
 def test_schema_offers_every_plugin() -> None:
-    schema = Recipe.schema()
+    schema = Recipe.json_schema()
     for kind, package in (("task", tasks), ("method", methods)):
         offered = {part["properties"]["name"]["const"] for part in schema["properties"][kind]["anyOf"]}
         assert offered >= set(package.names())

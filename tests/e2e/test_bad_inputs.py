@@ -10,12 +10,9 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
-
-from weitiao.cli import app
+from calling import weitiao
 
 GOOD = [("good food very good", "pos"), ("bad food so bad", "neg"), ("great movie i love it", "pos"),
         ("awful service", "neg")] * 10
@@ -50,25 +47,21 @@ CASES: dict[str, tuple[str, Callable[[Path], object] | None, list[str]]] = {
     "label in the wrong column": ("data.too_many_labels", lambda p: p.write_text(table()),
                                   ["--columns", "text=label,label=text"]),
     "ragged rows": ("data.too_many_bad_rows", lambda p: p.write_text(table() + "a,b,c,d\n" * 10), []),
-    "duplicate ids": ("data.too_many_bad_rows", lambda p: p.write_text(
+    "duplicate ids": ("data.duplicate_id", lambda p: p.write_text(
         "id,text,label\n" + "".join(f"7,{t},{y}\n" for t, y in GOOD)), ["--set", "data.id=id"]),
     "unknown key": ("recipe.unknown_key", lambda p: p.write_text(table()), ["--set", "tune.learning_rat=1e-4"]),
     "value out of range": ("recipe.bad_value", lambda p: p.write_text(table()), ["--set", "tune.epochs=-3"]),
     "unknown task": ("plugin.unknown", lambda p: p.write_text(table()), ["--task", "clasify"]),
-    "unknown model": ("model.not_found", lambda p: p.write_text(table()), ["--model", "no-such-model"]),
+    "unknown model": ("model.hub_unreachable", lambda p: p.write_text(table()), ["--model", "no-such-model"]),
     "model longer than it can read": ("model.too_long", lambda p: p.write_text(table()),
                                       ["--set", "model.max_length=9999"]),
-    "texts regress": ("data.too_many_bad_rows", lambda p: p.write_text(table()), ["--task", "regress"]),
+    "texts regress": ("data.no_task", lambda p: p.write_text(table()), ["--task", "regress"]),
     "unknown device": ("recipe.bad_value", lambda p: p.write_text(table()), ["--device", "tpu"]),
     "bad time": ("recipe.bad_value", lambda p: p.write_text(table()), ["--time", "soon"]),
     "divergence": ("train.non_finite", lambda p: p.write_text(table()),
                    ["--set", "tune.learning_rate=1e30", "--set", "tune.head_learning_rate=1e30",
                     "--set", "tune.clip=0", "--set", "tune.optimizer=sgd"]),
 }
-
-
-def weitiao(*args: str) -> Any:
-    return CliRunner().invoke(app, [*args])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -84,14 +77,14 @@ def test_a_bad_input_ends_in_a_message_that_a_person_can_act_on(
         data, flags = tmp_path / "data.csv.gz", []
     model = [] if "--model" in flags else ["--model", str(tiny_folder)]
     got = weitiao("tune", str(data), *model, "--out", str(tmp_path / "run"), "--json", *flags)
-    assert got.exit_code not in (0, 70), got.output
+    assert got.code not in (0, 70), got
     error = json.loads(got.stdout)["error"]
     assert error["code"] == code, error
     assert error["what"] and (error["fix"] or error["expected"]), error
     # Nothing is left under a final name, but for a run that had begun to tune: it can be continued.
     assert not (tmp_path / "run" / "model").exists()
     assert (tmp_path / "run").exists() == (code == "train.non_finite")
-    assert not [p for p in tmp_path.rglob("*.tmp")]
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_written(
@@ -105,7 +98,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(
 
     monkeypatch.setattr(os, "fsync", full)
     got = weitiao("tune", str(data), "--model", str(tiny_folder), "--out", str(tmp_path / "run"), "--json")
-    assert json.loads(got.stdout)["error"]["code"] == "disk.write_failed" and got.exit_code == 5
+    assert json.loads(got.stdout)["error"]["code"] == "disk.write_failed" and got.code == 5
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.csv"]
 
 

@@ -82,7 +82,7 @@ def test_leaks_are_counted_and_listed(tmp_path: Path) -> None:
     got = prepared(tmp_path, "a.csv", data={"validation": ("v.csv",), "test": ("t.csv",)})
     assert got.report["leaks"] == {"test_in_train": {"rows": 2, "inputs": 1}, "validation_in_train": {"rows": 1, "inputs": 1},
                                    "test_in_validation": {"rows": 1, "inputs": 1}}
-    assert got.report["leaked_test_ids"] == ["t.csv:2", "t.csv:3"]
+    assert got.report["leaked_test_ids"] == ["t.csv:2", "t.csv:3", "t.csv:4"]
     assert got.report["duplicates"] == {"train": 0, "validation": 0, "test": 1}
     assert got.report["conflicts"]["inputs"] == 1
     assert got.report["conflicts"]["examples"][0]["sources"] == ["a.csv:2", "t.csv:3"]

@@ -74,7 +74,7 @@ def schema(as_json: Json = False, quiet: Quiet = False, lang: Lang = None) -> No
     """For editors: completion and checks while a recipe is written."""
     from weitiao.recipe import Recipe
 
-    Screen(as_json=True).result(Recipe.schema())
+    Screen(as_json=True).result(Recipe.json_schema())
 
 
 def explained(recipe: Recipe) -> str:

@@ -14,17 +14,29 @@ Language = Literal["zh", "en", "other"]
 
 
 def fold(text: str) -> str:
-    """The form in which two texts count as equal: NFKC, case folded, without white space and punctuation.
+    """The form in which two texts count as equal: NFKC, case folded, only letters, marks and numbers.
 
-    A text of punctuation only keeps its characters, else all of them would be one.
+    A text without any keeps its other characters, else all of them would be one.
 
     >>> fold("Ｈello, World！") == fold("hello world")
     True
     """
     norm = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(c for c in norm if unicodedata.category(c)[0] not in "ZCP") or "".join(norm.split())
+    kept = norm.translate(_DROPPED) or "".join(norm.split())
     # Dropping a space can join a letter and its accent: again until nothing changes.
     return kept if kept == text else fold(kept)
+
+
+class _Dropped(dict[int, int | None]):
+    """For `str.translate`: code points that are neither letter, mark nor number map to None. Filled as they occur."""
+
+    def __missing__(self, code: int) -> int | None:
+        kept = code if unicodedata.category(chr(code))[0] in "LMN" else None
+        self[code] = kept
+        return kept
+
+
+_DROPPED = _Dropped()
 
 
 def dominant_language(texts: Iterable[str]) -> Language:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 from weitiao import splits
 from weitiao.core import files
+from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.formats import BadRow, File, empty
@@ -44,7 +45,8 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
     Raises:
         DataError: `data.missing_file`, `data.no_files`, `data.unknown_format`, `data.empty_file`, `data.binary`,
             `data.encoding`, `data.not_this_format`, `data.duplicate_column`, `data.missing_column`, `data.no_task`,
-            `data.too_many_bad_rows`, `data.duplicate_id`, `data.mixed_time`, `data.too_few_rows`, and what the task
+            `data.too_many_bad_rows`, `data.duplicate_id`,
+            `data.too_many_labels`, `data.mixed_time`, `data.too_few_rows`, and what the task
             raises in `fit` (`data.one_class` ...).
         MissingExtra: a library for xlsx or for Chinese scripts is not installed.
     """
@@ -59,6 +61,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
             read = _read(recipe, found, choice, split, rejects)
             # First on all rows: that they are of one class, or of as many as rows, says more than an empty part.
             choice.task.fit(read["train"].examples)
+            _labels_repeat(choice, read["train"].examples)
             parts, how = _parts(recipe, read, choice, split)
             choice.task.fit([row.example for row in parts["train"]])
             parts = _known(parts, how, choice, rejects, recipe.data.max_bad_share)
@@ -149,6 +152,19 @@ def _shares(recipe: Recipe, rows: int, how: Mapping[str, str]) -> dict[str, floa
     left = round(rows * (1.0 if "test" in how else 1.0 - recipe.split.test))
     shares = {"test": recipe.split.test, "validation": validation_share(recipe.split.validation, left)}
     return {part: share for part, share in shares.items() if part not in how}
+
+
+def _labels_repeat(choice: Choice, examples: Sequence[Example]) -> None:
+    """Labels that hardly ever occur twice are no labels: most likely the columns are the wrong way round."""
+    labels = [label for e in examples if (label := choice.task.strata(e))]
+    if len(labels) >= 20 and len(set(labels)) > len(labels) / 2:
+        raise DataError("data.too_many_labels",
+                        t("{k} different labels in {n} rows, e.g. {x!r}", "{n} 行中有 {k} 个不同的标签，例如 {x!r}",
+                          k=len(set(labels)), n=len(labels), x=labels[0]),
+                        where=choice.task.columns.get("label", ""),
+                        expected=t("labels that repeat", "会重复出现的标签"),
+                        fix=t("name the columns with --columns text=…,label=…; for numbers use --task regress",
+                              "请用 --columns text=…,label=… 指明各列；若为数值请用 --task regress"))
 
 
 def validation_share(wanted: float | Literal["auto"], rows: int) -> float:

@@ -34,8 +34,8 @@ def overlap(keys: Mapping[str, Sequence[bytes]], part: str, other: str) -> dict[
 
 
 def shared_ids(parts: Mapping[str, Sequence[Example]], keys: Mapping[str, Sequence[bytes]], part: str) -> list[str]:
-    """Ids of the rows of `part` whose inputs also stand in train."""
-    there = set(keys["train"])
+    """Ids of the rows of `part` whose inputs also stand in train, or (for test) in the rows that chose the step."""
+    there = set(keys["train"]) | (set(keys["validation"]) if part == "test" else set())
     return [e.id for e, k in zip(parts[part], keys[part], strict=True) if k in there]
 
 

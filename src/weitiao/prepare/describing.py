@@ -36,7 +36,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     duplicates: per part, rows minus different inputs
     conflicts: inputs, rows, examples (equal inputs with different targets, over all parts)
     leaks: test_in_train, validation_in_train, test_in_validation, each {rows, inputs}
-    leaked_test_ids, leaked_validation_ids: rows that also stand in train
+    leaked_test_ids: test rows that also stand in train or validation
+    leaked_validation_ids: validation rows that also stand in train
     fingerprint: files (name to SHA-256), splits (part to SHA-256 of ids, inputs and targets), all
     """
     targets = {part: _targets(examples) for part, examples in parts.items()}
