@@ -27,7 +27,7 @@ from weitiao.tuning.loop import INPUTS, Rows
 if TYPE_CHECKING:
     from weitiao.models.build import TextModel
 
-STRENGTH = 1e-2  # of the squared weights beside the mean loss (docs/log.md)
+STRENGTH = 3e-2  # of the squared weights beside the mean loss (docs/log.md)
 MOST_ROWS = 8192  # more rows hardly move a linear model of some hundred features, and each costs a forward pass
 _ITERATIONS = 100
 
