@@ -1,0 +1,99 @@
+"""The data's part of the page: what was read, what is wrong with it, what was set aside.
+
+>>> verdict({"rows": {"read": 1503, "rejected": 3, ...}, ...}, {"train": {"rows_cut": 0, ...}, ...})
+('3 of 1,503 rows were rejected', 'no test row stands in the training rows', ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from weitiao.core.i18n import t
+from weitiao.report.view import Reject
+
+_SHOWN = 5
+_LONG = 12  # labels named in a sentence
+
+
+def understood(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the files were taken for, and how many rows serve for what."""
+    rows = report["rows"]
+    parts = t("{a:,} rows train, {b:,} choose the best step, {c:,} judge",
+              "{a:,} 行用于训练，{b:,} 行用于挑选最佳步，{c:,} 行用于评分", a=rows["train"], b=rows["validation"],
+              c=rows["test"])
+    cut = [t("validation", "验证集") if p == "validation" else t("test", "测试集")
+           for p in ("validation", "test") if report["how"].get(p) == "cut"]
+    if cut:
+        parts += t(" ({x} set aside from the training rows)", "（{x}从训练数据中划出）", x=", ".join(cut))
+    return report["task"]["reason"], parts, _targets(report["targets"]["train"])
+
+
+def _targets(targets: Mapping[str, Any]) -> str:
+    if set(targets) == {"min", "mean", "max"}:
+        return t("Numbers from {a:g} to {c:g}, {b:.4g} on average", "数值范围 {a:g} 至 {c:g}，平均 {b:.4g}",
+                 a=targets["min"], b=targets["mean"], c=targets["max"])
+    shown = ", ".join(f"{k} {n:,}" for k, n in list(targets.items())[:_LONG])
+    more = " …" if len(targets) > _LONG else ""
+    return t("{k} labels in the training rows: {s}{m}", "训练数据中的 {k} 种标签：{s}{m}", k=len(targets), s=shown,
+             m=more)
+
+
+def verdict(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line for each thing that was checked."""
+    return tuple(_lines(report, cuts))
+
+
+def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
+    rows, leaks = report["rows"], report["leaks"]
+    yield (t("{r:,} of {n:,} rows were rejected", "{n:,} 行中有 {r:,} 行被拒绝", r=rows["rejected"], n=rows["read"])
+           if rows["rejected"] else t("every one of the {n:,} rows could be read", "{n:,} 行全部可读", n=rows["read"]))
+    leaked = leaks["test_in_train"]["rows"]
+    yield (t("{k:,} of {n:,} test rows also stand in the training rows",
+             "{n:,} 条测试数据中有 {k:,} 条也在训练集中", k=leaked, n=rows["test"]) if leaked else
+           t("no test row stands in the training rows", "测试数据与训练数据没有重复"))
+    if leaks["validation_in_train"]["rows"]:
+        yield t("{k:,} validation rows also stand in the training rows", "验证数据中有 {k:,} 条也在训练集中",
+                k=leaks["validation_in_train"]["rows"])
+    if report["duplicates"]["train"]:
+        yield t("{k:,} training rows repeat another one", "训练数据中有 {k:,} 条与其他行重复",
+                k=report["duplicates"]["train"])
+    if report["conflicts"]["inputs"]:
+        yield t("{k:,} texts stand more than once with different labels, e.g. {e}",
+                "{k:,} 条文本重复出现而标签不同，例如 {e}",
+                k=report["conflicts"]["inputs"], e=_conflict(report["conflicts"]["examples"][0]))
+    if report["rare"]:
+        yield t("{k} labels have a single row: {x}", "{k} 种标签只有一行：{x}", k=len(report["rare"]),
+                x=_some(report["rare"]))
+    for part, name in (("validation", t("validation", "验证集")), ("test", t("test", "测试集"))):
+        if report["missing"][part]:
+            yield t("no row in {p} has the label {x}", "{p}中没有标签 {x}", p=name, x=_some(report["missing"][part]))
+    yield _cut(cuts)
+
+
+def _conflict(example: Mapping[str, Any]) -> str:
+    places = zip(example["sources"], example["targets"], strict=True)
+    return "; ".join(f"{s}: {v}" for s, v in list(places)[:2])
+
+
+def _cut(cuts: Mapping[str, Any]) -> str:
+    train = cuts["train"]
+    if not train["rows_cut"]:
+        return t("no training text is longer than the model reads", "没有超过模型长度的训练文本")
+    return t("{c:,} of {n:,} training texts are longer than the model reads; {s:.1%} of all tokens were cut off",
+             "{n:,} 条训练文本中有 {c:,} 条超过模型长度，共截去 {s:.1%} 的词元", c=train["rows_cut"], n=train["rows"],
+             s=train["share_cut"])
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+
+
+def rejects(report: Mapping[str, Any]) -> tuple[Reject, ...]:
+    """How many rows for which reason, the most frequent first."""
+    return tuple(Reject(code, n) for code, n in report["rejected"]["by_code"].items())
+
+
+def reject_examples(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """The first rejected rows with their places."""
+    return tuple(f"{e['place']}: {e['reason']}" for e in report["rejected"]["examples"])

@@ -1,0 +1,85 @@
+"""How training went: the loss of each update and the validations, from tune/metrics.jsonl and tune/timing.jsonl.
+
+>>> course = read(run.folder / "tune")
+>>> learning(course, best_step=280).summary
+'320 updates in 48 s, 66 rows a second; the weights are those of step 280, which had the lowest loss on …'
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from weitiao.core.i18n import t
+from weitiao.report import charts, words
+from weitiao.report.view import Learning
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What was written while training.
+
+    Args:
+        updates: step, loss and rows of each update.
+        validations: step to its metrics.
+        seconds: of training, without the pauses between resumptions.
+    """
+
+    updates: list[Mapping[str, Any]]
+    validations: dict[int, Mapping[str, float]]
+    seconds: float
+
+
+def read(folder: Path) -> Course:
+    """The run's `tune/`."""
+    lines = _lines(folder / "metrics.jsonl")
+    return Course([x for x in lines if "loss" in x], {x["step"]: x["validation"] for x in lines if "validation" in x},
+                  _seconds(_lines(folder / "timing.jsonl")))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(x) for x in path.read_text(encoding="utf-8").split("\n") if x]
+
+
+def _seconds(timing: list[dict[str, Any]]) -> float:
+    """The clock starts anew with each resumption: add up where it falls."""
+    last = [a["seconds"] for a, b in pairwise(timing) if b["seconds"] < a["seconds"]]
+    return float(sum(last) + (timing[-1]["seconds"] if timing else 0.0))
+
+
+def learning(course: Course, best_step: int, chosen_by: str) -> Learning:
+    """Curves over updates with the best step marked. `chosen_by` is the metric that chose it."""
+    best = float(best_step)
+    train = charts.smooth([(u["step"], u["loss"]) for u in course.updates if math.isfinite(u["loss"])])
+    lines = [charts.Line(t("training loss", "训练损失"), "train", train)]
+    if loss := _points(course, "loss"):
+        lines.append(charts.Line(t("validation loss", "验证损失"), "validation", loss))
+    mark, axis = t("best", "最佳"), t("updates", "更新次数")
+    name = next((k for v in course.validations.values() for k in v if k != "loss"), "")
+    points = _points(course, name) if name else []
+    curve = charts.Line(t("on the validation rows", "验证集"), "validation", points)
+    metric = charts.curves([curve], best, 190, mark, axis) if points else Markup("")
+    return Learning(_summary(course, best_step, chosen_by), charts.curves(lines, best, 230, mark, axis),
+                    words.metric(name), metric)
+
+
+def _points(course: Course, name: str) -> list[tuple[float, float]]:
+    return [(float(s), v[name]) for s, v in course.validations.items() if math.isfinite(v[name])]
+
+
+def _summary(course: Course, best_step: int, chosen_by: str) -> str:
+    rows = sum(u["rows"] for u in course.updates)
+    text = t("{n} updates in {d}, {r:.0f} rows a second. ",
+             "共 {n} 次更新，用时 {d}，每秒 {r:.0f} 行。", n=len(course.updates),
+             d=words.duration(course.seconds), r=rows / max(course.seconds, 1e-9))
+    if not course.validations:
+        return text + t("There were no validation rows: the last weights were kept.", "没有验证数据：保留最后的权重。")
+    return text + t("Kept are the weights after update {b}, the best by {m} on the validation rows.",
+                    "保留第 {b} 次更新后的权重，按验证集上的{m}最佳。", b=best_step, m=words.metric(chosen_by))

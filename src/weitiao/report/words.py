@@ -1,0 +1,82 @@
+"""How names and numbers of the artefacts read to a person.
+
+>>> metric("recall_macro"), number("recall_macro", 0.8731)
+('recall, macro', '87.3 %')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from weitiao.core.i18n import t
+
+_BASE = {
+    "accuracy": ("accuracy", "准确率"), "f1": ("F1", "F1"), "precision": ("precision", "精确率"),
+    "recall": ("recall", "召回率"), "mcc": ("Matthews correlation", "马修斯相关系数"),
+    "roc_auc": ("ROC-AUC", "ROC-AUC"),
+    "pr_auc": ("PR-AUC", "PR-AUC"), "log_loss": ("log loss", "对数损失"), "ece": ("calibration error", "校准误差"),
+    "subset_accuracy": ("all labels right", "全部标签正确"),
+    "hamming_loss": ("wrong label decisions", "标签判断错误率"),
+    "lrap": ("ranking precision", "排序平均精度"), "spearman": ("Spearman correlation", "Spearman 相关"),
+    "pearson": ("Pearson correlation", "Pearson 相关"), "r2": ("R²", "R²"),
+    "mae": ("mean absolute error", "平均绝对误差"),
+    "rmse": ("root mean square error", "均方根误差"), "loss": ("loss", "损失"),
+}
+_AVERAGES = {"macro": ("macro", "宏平均"), "micro": ("micro", "微平均"), "weighted": ("weighted", "加权")}
+_SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece")
+
+
+def metric(name: str) -> str:
+    """A metric's name in the user's language; the name itself where a new task brings one that is not known here."""
+    if name in _BASE:
+        return t(*_BASE[name])
+    if name.startswith("top") and name.endswith("_accuracy"):
+        k = name.removeprefix("top").removesuffix("_accuracy")
+        return t("among the first {k}", "前 {k} 命中", k=k)
+    base, _, average = name.rpartition("_")
+    if base in _BASE and average in _AVERAGES:
+        return t("{b}, {a}", "{b}（{a}）", b=t(*_BASE[base]), a=t(*_AVERAGES[average]))
+    return name
+
+
+def is_share(name: str) -> bool:
+    """Is it a share of rows or labels, shown in per cent?"""
+    return name.startswith((*_SHARES, "top"))
+
+
+def number(name: str, value: float) -> str:
+    """A metric's value: per cent for shares, three decimals else."""
+    return f"{100 * value:.1f} %" if is_share(name) else f"{value:.3f}"
+
+
+def tick(name: str) -> Callable[[float], str]:
+    """How an axis of that metric is written."""
+    return (lambda v: f"{100 * v:.3g} %") if is_share(name) else (lambda v: f"{v:.3g}")
+
+
+def interval(name: str, low: float | None, high: float | None) -> str:
+    """`[84.9, 88.6] %`, or nothing where none is defined."""
+    if low is None or high is None:
+        return ""
+    return f"[{100 * low:.1f}, {100 * high:.1f}] %" if is_share(name) else f"[{low:.3f}, {high:.3f}]"
+
+
+def setting(name: str) -> str:
+    """A recipe key as a person says it."""
+    names = {
+        "epochs": ("epochs", "轮数"), "steps": ("steps", "步数"), "batch_size": ("batch size", "批大小"),
+        "learning_rate": ("learning rate", "学习率"),
+        "head_learning_rate": ("learning rate of the head", "分类头学习率"),
+        "embeddings": ("word embeddings", "词嵌入"), "precision": ("precision", "精度"), "device": ("device", "设备"),
+        "max_length": ("tokens of a text", "最长词元数"), "metric": ("metric of the best step", "选择最佳步的指标"),
+    }
+    return t(*names[name]) if name in names else name
+
+
+def duration(seconds: float) -> str:
+    """`48 s`, `3.2 min`, `1.4 h`."""
+    if seconds < 90:
+        return t("{s:.0f} s", "{s:.0f} 秒", s=seconds)
+    if seconds < 5400:
+        return t("{m:.1f} min", "{m:.1f} 分钟", m=seconds / 60)
+    return t("{h:.1f} h", "{h:.1f} 小时", h=seconds / 3600)
