@@ -1,10 +1,11 @@
 """A file of rows in, the same rows with their predictions out: streaming, in constant memory, whole or not at all.
 
-    text,stars                     text,stars,predicted_label,predicted_probability,…,source,error
+    text,stars                     text,stars,predicted_label,predicted_probability,…,row_source,row_error
     很好吃,5              →         很好吃,5,positive,0.98,…,reviews.csv:2,
     ,1                             ,1,,,…,reviews.csv:3,text: empty
 
-Every row of the input has a row in the output, in the same order; a bad one says why in `error`.
+Every row of the input has a row in the output, in the same order; a bad one says why in `row_error`. Columns that an
+earlier prediction added to the file are replaced.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 KINDS = ("csv", "tsv", "jsonl", "parquet")
+SOURCE, ERROR = "row_source", "row_error"  # rarely a user's own names, which "source" and "error" often are
 _GROUP = 4096  # rows of one parquet row group
 
 
@@ -75,7 +77,9 @@ class Rows:
         new = {column: bundle.task.columns.get(role, role) for role, column in self.columns.items()}
         for row in self if rows is None else rows:
             if isinstance(row, Row) and new:
-                row = replace(row, values={new.get(k, k): v for k, v in row.values.items()})
+                # A column that merely bears the training column's name makes way for the one that was named.
+                rest = {k: v for k, v in row.values.items() if k not in (*new, *new.values())}
+                row = replace(row, values=rest | {new[k]: row.values[k] for k in new if k in row.values})
             yield row
 
 
@@ -102,7 +106,7 @@ def predict_file(bundle: Bundle, rows: Rows, out: str, kind: str, *,
     """
     answer = _answer_columns(bundle)
     header = {} if kind == "jsonl" else {**dict.fromkeys(_input_columns(rows, answer), str), **answer,
-                                          "source": str, "error": str}
+                                          SOURCE: str, ERROR: str}
     done = bad = 0
     first = ""
     with _destination(out) as file:
@@ -114,7 +118,7 @@ def predict_file(bundle: Bundle, rows: Rows, out: str, kind: str, *,
             bad, first, done = bad + bool(error), first or error, done + 1
             values = {} if isinstance(original, BadRow) else original.values
             writer.write({**values, **dict.fromkeys(answer), **flat(prediction),
-                          "source": f"{row.file}:{row.line}", "error": error})
+                          SOURCE: f"{row.file}:{row.line}", ERROR: error})
             on_rows(done)
         writer.close()
         if bad == done:
@@ -169,7 +173,7 @@ def _input_columns(rows: Iterable[Row | BadRow], answer: Mapping[str, type]) -> 
     for row in rows:
         if isinstance(row, Row):
             seen.update(dict.fromkeys(row.values))
-    return [c for c in seen if c not in answer and c not in ("source", "error")]
+    return [c for c in seen if c not in answer and c not in (SOURCE, ERROR)]
 
 
 def reason(row: BadRow) -> str:

@@ -44,11 +44,11 @@ def test_csv_keeps_the_columns_and_gives_bad_rows_their_reason(weitiao: Weitiao,
     rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text("utf-8"))))
     assert code == 0 and err == "" and "3 rows, 1 of them could not be read" in out and "text: empty" in out
     assert list(rows[0]) == ["text", "stars", "note", "predicted_label", "predicted_probability",
-                             "predicted_probabilities.long", "predicted_probabilities.short", "source", "error"]
+                             "predicted_probabilities.long", "predicted_probabilities.short", "row_source", "row_error"]
     assert [r["text"] for r in rows] == ["很好吃很好吃", "", "bad"] and rows[0]["note"] == "a, b"
     assert [r["predicted_label"] for r in rows] == ["long", "", "short"]
     assert rows[0]["predicted_probabilities.long"] == "0.731059"
-    assert [r["error"] for r in rows] == ["", "text: empty", ""] and rows[1]["source"] == "reviews.csv:3"
+    assert [r["row_error"] for r in rows] == ["", "text: empty", ""] and rows[1]["row_source"] == "reviews.csv:3"
     assert sorted(p.name for p in Path().iterdir()) == ["out.csv", "reviews.csv"]
 
 
@@ -61,7 +61,7 @@ def test_other_forms_hold_the_same(weitiao: Weitiao, bundle: FakeBundle, reviews
     table = pq.read_table("out.parquet").to_pylist()
     assert [x["predicted_label"] for x in lines] == [x["predicted_label"] for x in table] == ["long", None, "short"]
     assert table[0]["predicted_probability"] == pytest.approx(0.731059, abs=1e-6) and table[0]["stars"] == "5"
-    assert [x["error"] for x in table] == ["", "text: empty", ""]
+    assert [x["row_error"] for x in table] == ["", "text: empty", ""]
     assert Path("out.tsv").read_text("utf-8").startswith("text\tstars\t")
 
 
@@ -85,10 +85,11 @@ def test_texts_on_the_command_line(weitiao: Weitiao, bundle: FakeBundle) -> None
 
 
 def test_columns_of_other_names(weitiao: Weitiao, bundle: FakeBundle) -> None:
-    Path("x.jsonl").write_text('{"评论": "very long text"}\n', "utf-8")
+    Path("x.jsonl").write_text('{"评论": "very long text", "text": "x", "error": "mine"}\n', "utf-8")
     weitiao("predict", "runs/a", "x.jsonl", "-o", "o.jsonl", "--columns", "text=评论")
     row = json.loads(Path("o.jsonl").read_text("utf-8"))
-    assert row["predicted_label"] == "long" and row["评论"] == "very long text" and "text" not in row
+    assert row["predicted_label"] == "long" and row["评论"] == "very long text"
+    assert row["text"] == "x" and row["error"] == "mine"
 
 
 def test_rows_of_unlike_columns_all_fit(weitiao: Weitiao, bundle: FakeBundle) -> None:
@@ -180,7 +181,7 @@ def test_bad_rows_of_the_file_itself_are_counted(tmp_path: Path) -> None:
     counts = predicting.predict_file(FakeBundle(), predicting.Rows((data,)), str(tmp_path / "o.jsonl"), "jsonl")
     assert (counts.rows, counts.bad) == (2, 1) and counts.first_error
     lines = [json.loads(x) for x in (tmp_path / "o.jsonl").read_text("utf-8").splitlines()]
-    assert lines[0]["error"] == counts.first_error and lines[0]["source"].endswith("x.jsonl:1")
+    assert lines[0]["row_error"] == counts.first_error and lines[0]["row_source"].endswith("x.jsonl:1")
     assert lines[1]["predicted_label"] == "long"
 
 

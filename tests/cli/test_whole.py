@@ -37,7 +37,7 @@ def test_tune_predict_evaluate_resume(weitiao: Weitiao, reviews: Path, tiny_fold
     code, out, _ = weitiao("predict", str(run), "reviews.csv", "-o", "predictions.csv")
     with Path("predictions.csv").open(encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
-    assert code == 0 and len(rows) == 121 and rows[-1]["error"] and not rows[-1]["predicted_label"]
+    assert code == 0 and len(rows) == 121 and rows[-1]["row_error"] and not rows[-1]["predicted_label"]
     assert sum(r["label"] == r["predicted_label"] for r in rows) > 100
     assert weitiao("predict", str(run / "model"), "--text", "very good")[1].startswith("pos")
     code, _, err = weitiao("predict", str(run), "--text", "  ")

@@ -86,8 +86,8 @@ def _file(run: Path, device: str, rows: predicting.Rows, out: str, form: str, sc
     screen.end()
     bad = ""
     if counts.bad:
-        bad = t(", {b:,} of them could not be read (see the column error; the first: {e})",
-                "，其中 {b:,} 行无法读取（见 error 列；第一行：{e}）", b=counts.bad, e=counts.first_error)
+        bad = t(", {b:,} of them could not be read (see row_error; the first: {e})",
+                "，其中 {b:,} 行无法读取（见 row_error 列；第一行：{e}）", b=counts.bad, e=counts.first_error)
     text = t("{n:,} rows{b} → {o}", "{n:,} 行{b} → {o}", n=counts.rows, b=bad, o=out)
     if live:
         screen.result({"output": out, "rows": counts.rows, "bad": counts.bad}, text)
