@@ -140,7 +140,10 @@ def bca(got: Resampled) -> list[Interval]:
         z0 = ndtri(np.clip(below, 0.5 / b, 1 - 0.5 / b))
         ends = z0 + np.array([-Z95, Z95])
         low, high = np.quantile(draws, ndtr(z0 + ends / (1 - a * ends)))
-        out.append(Interval(float(low), float(high), got.how))
+        # Where nearly all resamples lie on one side (macro averages over rare labels do), the correction overshoots.
+        outside = not low <= value <= high
+        how = got.how + (", widened to hold the value" if outside else "")
+        out.append(Interval(min(float(low), float(value)), max(float(high), float(value)), how))
     return out
 
 
