@@ -24,7 +24,7 @@ ENGLISH = {"good": ["good", "great", "love", "happy", "clean"], "bad": ["bad", "
 
 def reviews(words: dict[str, list[str]], n: int, seed: int, join: str = " ") -> list[Example]:
     r = random.Random(seed)
-    filler = list("的了我") + ["这家", "真是"] if not join else ["the", "movie", "was", "it", "of"]
+    filler = ["的", "了", "我", "这家", "真是"] if not join else ["the", "movie", "was", "it", "of"]
     out = []
     for i in range(n):
         name = list(words)[i % 2]

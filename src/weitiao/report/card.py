@@ -104,9 +104,8 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
 
 def _model(found: Artefacts, recipe: Recipe) -> str:
     base = found.decision["base"]
-    return t("{n} ({f}, {p:.0f} million parameters; {s}), tuned with the method {m}.",
-             "{n}（{f}，{p:.0f} 百万参数；{s}），微调方法 {m}。", n=base["name"], f=base["family"],
-             p=base["parameters"] / 1e6, s=base["source"], m=recipe.method["name"])
+    return t("{n} ({f}, {p}; {s}), tuned with the method {m}.", "{n}（{f}，{p}；{s}），微调方法 {m}。", n=base["name"],
+             f=base["family"], p=words.parameters(base["parameters"]), s=base["source"], m=recipe.method["name"])
 
 
 def _licence(base: Mapping[str, Any]) -> str:

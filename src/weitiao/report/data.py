@@ -19,9 +19,9 @@ _LONG = 12  # labels named in a sentence
 def understood(report: Mapping[str, Any]) -> tuple[str, ...]:
     """What the files were taken for, and how many rows serve for what."""
     rows = report["rows"]
-    parts = t("{a:,} rows train, {b:,} choose the best step, {c:,} judge",
-              "{a:,} 行用于训练，{b:,} 行用于挑选最佳步，{c:,} 行用于评分", a=rows["train"], b=rows["validation"],
-              c=rows["test"])
+    parts = t("{a:,} rows train, {c:,} judge", "{a:,} 行用于训练，{c:,} 行用于评分", a=rows["train"], c=rows["test"])
+    if rows["validation"]:
+        parts += t(", {b:,} choose the best step", "，{b:,} 行用于挑选最佳步", b=rows["validation"])
     cut = [t("validation", "验证集") if p == "validation" else t("test", "测试集")
            for p in ("validation", "test") if report["how"].get(p) == "cut"]
     if cut:

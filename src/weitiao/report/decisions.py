@@ -22,8 +22,8 @@ def decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, An
 def _decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any],
                seconds: float) -> Iterator[Decision]:
     base = decision["base"]
-    size = t("{n} ({p:.0f} million parameters)", "{n}（{p:.0f} 百万参数）", n=base["name"], p=base["parameters"] / 1e6)
-    yield Decision(t("base model", "基座模型"), size, base["reason"])
+    name = f"{base['name']} ({words.parameters(base['parameters'])})"
+    yield Decision(t("base model", "基座模型"), name, base["reason"])
     yield Decision(t("method", "方法"), str(recipe.method["name"]), _options(recipe.method))
     length = decision["max_length"]
     yield Decision(words.setting("max_length"), str(length["value"]), length["reason"])

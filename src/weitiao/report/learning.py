@@ -56,7 +56,7 @@ def _seconds(timing: list[dict[str, Any]]) -> float:
 
 def learning(course: Course, best_step: int, chosen_by: str) -> Learning:
     """Curves over updates with the best step marked. `chosen_by` is the metric that chose it."""
-    best = float(best_step)
+    best = float(best_step) if course.validations else None  # else nothing was chosen: the last weights were kept
     train = charts.smooth([(u["step"], u["loss"]) for u in course.updates if math.isfinite(u["loss"])])
     lines = [charts.Line(t("training loss", "训练损失"), "train", train)]
     if loss := _points(course, "loss"):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from weitiao.recipe import Recipe
 from weitiao.report import charts, data, decisions, scoring, words
 from weitiao.report.artefacts import Artefacts
 from weitiao.report.learning import learning
-from weitiao.report.view import Card, ClassRow, Confusion, ErrorRow, Page
+from weitiao.report.view import Card, ClassRow, Confusion, ErrorRow, Errors, Numbers, Page
 
 _MOST_POINTS = 1500  # in the scatter: more of them make the file heavy and the picture black
 
@@ -27,14 +28,13 @@ def build(found: Artefacts, recipe: Recipe) -> Page:
     """All of the page's content in the user's language."""
     scores, folder = found.scores, found.folder
     metrics = scores["metrics"]
-    scatter, note, residuals = _numbers(found)
+    verdict, verdict_note = _split(scores["verdict"][language()])
     return Page(
         run=folder.name, version=found.manifest["weitiao"], created=found.manifest["created"][:16].replace("T", " "),
-        verdict=_capital(scores["verdict"][language()]), cards=_cards(found), test_rows=scores["n"],
+        verdict=verdict, verdict_note=verdict_note, cards=_cards(found), test_rows=scores["n"],
         comparison=_comparison(found), comparison_notes=tuple(_notes(scores)), warnings=tuple(_warnings(scores)),
         metrics=scoring.rows(metrics), classes=_classes(found), confusion=_confusion(found.confusion),
-        scatter=scatter, scatter_note=note, residuals=residuals, errors=tuple(map(_error, found.errors)),
-        error_count=found.error_count, sureness=_sureness(found.errors),
+        numbers=_numbers(found), errors=_errors(found),
         learning=learning(found.course, found.bundle["run"]["best_step"], recipe.tune.metric),
         understood=data.understood(found.report), data_verdict=data.verdict(found.report, found.cuts),
         rejects=data.rejects(found.report), reject_examples=data.reject_examples(found.report),
@@ -103,36 +103,43 @@ def _confusion(matrix: Mapping[str, Any] | None) -> Confusion | None:
     return scoring.confusion(matrix["labels"], matrix["counts"]) if matrix and "counts" in matrix else None
 
 
-def _numbers(found: Artefacts) -> tuple[Markup, str, Markup]:
-    """Scatter, what to know about it, and residuals; empty where answers are labels."""
-    points = found.numbers
+def _numbers(found: Artefacts) -> Numbers | None:
+    """Nothing where answers are labels."""
+    points, note = found.numbers, ""
     if not points:
-        return Markup(""), "", Markup("")
+        return None
     residuals = charts.histogram([b - a for a, b in points], t("prediction minus truth", "预测值 − 真实值"))
-    note = ""
     if len(points) > _MOST_POINTS:
-        note = t("{k:,} of {n:,} rows are drawn.", "图中随机取了 {n:,} 条中的 {k:,} 条。", k=_MOST_POINTS,
-                 n=len(points))
+        note = t("{k:,} of {n:,} rows are drawn.", "图中随机取了 {n:,} 条中的 {k:,} 条。", k=_MOST_POINTS, n=len(points))
         points = [points[i] for i in rng(0, "scatter").permutation(len(points))[:_MOST_POINTS]]
-    return charts.scatter(points, t("truth", "真实值"), t("prediction", "预测值")), note, residuals
+    return Numbers(charts.scatter(points, t("truth", "真实值"), t("prediction", "预测值")), note, residuals)
 
 
 _NOT_INPUTS = ("source", "id", "target", "prediction", "error", "probability", "correct")
 
 
-def _error(row: Mapping[str, str]) -> ErrorRow:
+def _errors(found: Artefacts) -> Errors:
+    """The worst rows; the last column of errors.csv says what they are ordered by."""
+    kind = next((k for k in ("error", "probability", "correct") if found.errors and k in found.errors[0]), "")
+    first = t("The rows with the largest errors. ", "误差最大的数据。") if kind == "error" else t(
+        "Where the model was surest and wrong. Read these first: often it is the label that is wrong. ",
+        "模型最有把握却答错的数据。请先看这些：错的往往是标签。")
+    rest = t("All {n:,} rows that are not wholly right: {f}", "全部 {n:,} 条不完全正确的数据见 {f}", n=found.error_count,
+             f="evaluate/errors.csv")
+    names = {"error": t("error", "误差"), "correct": t("right share", "正确程度")}
+    return Errors(first + rest, names.get(kind, t("probability", "概率")), tuple(_error(r, kind) for r in found.errors))
+
+
+def _error(row: Mapping[str, str], kind: str) -> ErrorRow:
     text = " ⟂ ".join(v for k, v in row.items() if k not in _NOT_INPUTS)
-    kind = next(k for k in ("error", "probability", "correct") if k in row)
     value = float(row[kind])
-    shown = f"{value:.3g}" if kind == "error" else f"{100 * value:.0f} %"
-    return ErrorRow(charts.shorten(text, 400), row["target"], row["prediction"], shown, row["source"])
+    shown = f"{value:.3g}" if kind == "error" else f"{100 * value:.1f} %"
+    truth, answer = (f"{float(row[k]):.4g}" if kind == "error" else row[k] or "–" for k in ("target", "prediction"))
+    return ErrorRow(charts.shorten(text, 400), truth, answer, shown, Path(row["source"]).name, row["source"])
 
 
-def _sureness(errors: list[dict[str, str]]) -> str:
-    if not errors or "probability" in errors[0]:
-        return t("probability", "概率")
-    return t("error", "误差") if "error" in errors[0] else t("right share", "正确程度")
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+def _split(sentence: str) -> tuple[str, str]:
+    """The sentence, and the numbers of rows and p in brackets at its end, which are shown smaller."""
+    found = re.fullmatch(r"(.*?)\s*([(（]n=[^()（）]*[)）])(.*)", sentence)
+    text, note = (found[1] + found[3], found[2]) if found else (sentence, "")
+    return text[:1].upper() + text[1:], note

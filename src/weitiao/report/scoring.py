@@ -18,10 +18,10 @@ _MOST_PAIRS = 15
 
 
 def rows(metrics: Sequence[Score]) -> tuple[MetricRow, ...]:
-    """Every metric that is not of one label alone."""
+    """Every metric that is not of one label alone and not another one's double."""
     return tuple(MetricRow(words.metric(m["name"]), words.number(m["name"], m["value"]),
                            words.interval(m["name"], m["low"], m["high"]), f"{m['n']:,}", m["signature"])
-                 for m in metrics if "[" not in m["name"])
+                 for m in metrics if "[" not in m["name"] and not m["signature"].startswith("equals"))
 
 
 def labels(metrics: Sequence[Score]) -> tuple[ClassRow, ...]:

@@ -65,11 +65,32 @@ class Confusion:
 
 
 class ErrorRow(NamedTuple):
+    """A wrong answer; `place` is the short form of `source`."""
+
     text: str
     truth: str
     answer: str
     sure: str
+    place: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The worst rows, a sentence about them, and the name of the column `sure`."""
+
+    summary: str
+    sureness: str
+    rows: tuple[ErrorRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Where answers are numbers: prediction against truth with a remark on it, and the residuals."""
+
+    scatter: Markup
+    note: str
+    residuals: Markup
 
 
 class Reject(NamedTuple):
@@ -106,6 +127,7 @@ class Page:
     version: str
     created: str
     verdict: str
+    verdict_note: str
     cards: tuple[Card, ...]
     test_rows: int
     comparison: Markup
@@ -114,12 +136,8 @@ class Page:
     metrics: tuple[MetricRow, ...]
     classes: tuple[ClassRow, ...]
     confusion: Confusion | None
-    scatter: Markup
-    scatter_note: str
-    residuals: Markup
-    errors: tuple[ErrorRow, ...]
-    error_count: int
-    sureness: str
+    numbers: Numbers | None
+    errors: Errors
     learning: Learning
     understood: tuple[str, ...]
     data_verdict: tuple[str, ...]

@@ -65,12 +65,18 @@ def setting(name: str) -> str:
     """A recipe key as a person says it."""
     names = {
         "epochs": ("epochs", "轮数"), "steps": ("steps", "步数"), "batch_size": ("batch size", "批大小"),
+        "micro_batch_size": ("rows of a forward pass", "每次前向的行数"),
         "learning_rate": ("learning rate", "学习率"),
         "head_learning_rate": ("learning rate of the head", "分类头学习率"),
         "embeddings": ("word embeddings", "词嵌入"), "precision": ("precision", "精度"), "device": ("device", "设备"),
         "max_length": ("tokens of a text", "最长词元数"), "metric": ("metric of the best step", "选择最佳步的指标"),
     }
     return t(*names[name]) if name in names else name
+
+
+def parameters(count: int) -> str:
+    """The size of a model."""
+    return t("{m:.0f} million parameters", "{w:,.0f} 万参数", m=count / 1e6, w=count / 1e4)
 
 
 def duration(seconds: float) -> str:
