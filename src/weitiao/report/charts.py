@@ -150,7 +150,8 @@ def scatter(points: Sequence[tuple[float, float]], x_name: str, y_name: str, hei
              + text(x(v), height - 28, f"{v:g}", "tick", "middle") for v in ticks(low, high)]
     parts.append(rule(x(low), y(low), x(high), y(high), "best"))
     parts += [dot(x(a), y(b), 3, "point", f"{a:.4g} → {b:.4g}") for a, b in points]
-    parts += [text((left + right) / 2, height - 8, x_name, "tick", "middle"), text(left - 40, 14, y_name, "tick", "end")]
+    parts += [text((left + right) / 2, height - 8, x_name, "tick", "middle"),
+              text(left - 40, 14, y_name, "tick", "end")]
     return svg(height, *parts)
 
 

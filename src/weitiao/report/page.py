@@ -110,7 +110,8 @@ def _numbers(found: Artefacts) -> Numbers | None:
         return None
     residuals = charts.histogram([b - a for a, b in points], t("prediction minus truth", "预测值 − 真实值"))
     if len(points) > _MOST_POINTS:
-        note = t("{k:,} of {n:,} rows are drawn.", "图中随机取了 {n:,} 条中的 {k:,} 条。", k=_MOST_POINTS, n=len(points))
+        note = t("{k:,} of {n:,} rows are drawn.", "图中随机取了 {n:,} 条中的 {k:,} 条。",
+                 k=_MOST_POINTS, n=len(points))
         points = [points[i] for i in rng(0, "scatter").permutation(len(points))[:_MOST_POINTS]]
     return Numbers(charts.scatter(points, t("truth", "真实值"), t("prediction", "预测值")), note, residuals)
 
@@ -124,7 +125,8 @@ def _errors(found: Artefacts) -> Errors:
     first = t("The rows with the largest errors. ", "误差最大的数据。") if kind == "error" else t(
         "Where the model was surest and wrong. Read these first: often it is the label that is wrong. ",
         "模型最有把握却答错的数据。请先看这些：错的往往是标签。")
-    rest = t("All {n:,} rows that are not wholly right: {f}", "全部 {n:,} 条不完全正确的数据见 {f}", n=found.error_count,
+    rest = t("All {n:,} rows that are not wholly right: {f}", "全部 {n:,} 条不完全正确的数据见 {f}",
+             n=found.error_count,
              f="evaluate/errors.csv")
     names = {"error": t("error", "误差"), "correct": t("right share", "正确程度")}
     return Errors(first + rest, names.get(kind, t("probability", "概率")), tuple(_error(r, kind) for r in found.errors))
