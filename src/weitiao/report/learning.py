@@ -81,5 +81,7 @@ def _summary(course: Course, best_step: int, chosen_by: str) -> str:
              d=words.duration(course.seconds), r=rows / max(course.seconds, 1e-9))
     if not course.validations:
         return text + t("There were no validation rows: the last weights were kept.", "没有验证数据：保留最后的权重。")
+    # Validations list the task's own metrics first, and "auto" means the first of them.
+    name = next(iter(next(iter(course.validations.values())))) if chosen_by == "auto" else chosen_by
     return text + t("Kept are the weights after update {b}, the best by {m} on the validation rows.",
-                    "保留第 {b} 次更新后的权重，按验证集上的{m}最佳。", b=best_step, m=words.metric(chosen_by))
+                    "保留第 {b} 次更新后的权重，按验证集上的{m}最佳。", b=best_step, m=words.metric(name))
