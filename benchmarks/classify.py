@@ -39,6 +39,7 @@ def main() -> None:
     for data in o.folders:
         turns = [turn(data.resolve(), o.model, base) for _ in range(o.turns)]
         name = f"{datetime.now(UTC):%Y-%m-%d}-classify-{data.resolve().name}.md"
+        (HERE / "results").mkdir(exist_ok=True)
         (HERE / "results" / name).write_text(page(data.resolve(), o.model, turns), encoding="utf-8")
         print(HERE / "results" / name)
 
