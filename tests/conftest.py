@@ -70,6 +70,31 @@ def tiny_folder(tiny_tokenizer: Any, tiny_config: Any, tmp_path_factory: pytest.
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_folders(tiny_folder: Path, tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny base of each kind: that BERT, a Llama and a BART, with random weights and one tokenizer. Read only."""
+    import torch
+    from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
+
+    words = len(tiny_tokenizer)
+    shape = {"vocab_size": words, "max_position_embeddings": 256, "pad_token_id": 0, "bos_token_id": 2,
+             "eos_token_id": 3}
+    torch.manual_seed(0)
+    made = {
+        "decoder": LlamaForCausalLM(LlamaConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+                                                num_attention_heads=2, tie_word_embeddings=True, **shape)),
+        "encoder-decoder": BartForConditionalGeneration(BartConfig(
+            d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+            encoder_ffn_dim=64, decoder_ffn_dim=64, decoder_start_token_id=2, forced_eos_token_id=3, **shape)),
+    }
+    folders = {"encoder": tiny_folder}
+    for kind, model in made.items():
+        folders[kind] = tmp_path_factory.mktemp("tiny") / f"tiny-{kind}"
+        model.save_pretrained(folders[kind])
+        tiny_tokenizer.save_pretrained(folders[kind])
+    return folders
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """`golden(name, text)`: equal to tests/…/golden/<name>? With WEITIAO_GOLDEN=write the file is written instead."""

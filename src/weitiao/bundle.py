@@ -9,8 +9,8 @@ The folder is an ordinary transformers model; `weitiao.json` beside the weights 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,12 +23,10 @@ from weitiao.core.errors import RowError, RunError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.formats import BadRow
+from weitiao.models.spec import INPUTS
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 Precision = Literal["fp32", "bf16"]
 _CHUNK = 2048  # rows tokenised and sorted by length at a time: memory stays flat on files of any size
@@ -52,11 +50,11 @@ class Settings:
 class Bundle:
     """A tuned model with everything needed to use it. Made by `load`."""
 
-    def __init__(self, folder: Path, model: Any, tokenizer: Any, name: str, task: tasks.Task,
+    def __init__(self, folder: Path, model: Model, tokenizer: Any, name: str, task: tasks.Task,
                  settings: Settings) -> None:
         self.folder, self.model, self.tokenizer = folder, model, tokenizer
         self.task_name, self.task, self.settings = name, task, settings
-        self._bf16: Any = None
+        self._bf16: Model | None = None
 
     def predict(self, inputs: Sequence[str | Sequence[str] | Mapping[str, Any]], *,
                 precision: Precision = "fp32", batch_tokens: int = 8192) -> list[dict[str, Any]]:
@@ -65,7 +63,7 @@ class Bundle:
         Raises RowError for an input that the task cannot read (empty, not a text).
         """
         examples = [self.read(self._row(x, i)) for i, x in enumerate(inputs)]
-        return self.task.decode(self.logits(examples, precision=precision, batch_tokens=batch_tokens))
+        return self.task.decode(self.outputs(examples, precision=precision, batch_tokens=batch_tokens))
 
     def predict_rows(self, rows: Iterable[Row | BadRow], *, precision: Precision = "fp32",
                      batch_tokens: int = 8192) -> Iterator[tuple[Row | BadRow, dict[str, Any]]]:
@@ -74,7 +72,7 @@ class Bundle:
         while chunk := list(islice(stream, _CHUNK)):
             read = [r if isinstance(r, BadRow) else self._try(r) for r in chunk]
             examples = [e for e in read if isinstance(e, Example)]
-            answers = iter(self.task.decode(self.logits(examples, precision=precision, batch_tokens=batch_tokens)))
+            answers = iter(self.task.decode(self.outputs(examples, precision=precision, batch_tokens=batch_tokens)))
             for row, got in zip(chunk, read, strict=True):
                 yield (got, {}) if isinstance(got, BadRow) else (row, next(answers))
 
@@ -83,32 +81,42 @@ class Bundle:
         example = self.task.read(row)
         return clean_example(example, self.settings.clean)
 
-    def logits(self, examples: Sequence[Example], *, precision: Precision = "fp32",
-               batch_tokens: int = 8192) -> NDArray[np.float32]:
-        """The model's outputs, (n, outputs). Batches are sorted by length and put back in order."""
-        import numpy as np
+    def outputs(self, examples: Sequence[Example], *, precision: Precision = "fp32",
+                batch_tokens: int = 8192) -> tasks.Outputs:
+        """The model's answers in the task's own form, one a row. Batches are sorted by length and put back in order.
 
-        parts = [self._chunk(examples[i : i + _CHUNK], precision, batch_tokens)
-                 for i in range(0, len(examples), _CHUNK)]
-        return np.concatenate(parts) if parts else np.zeros((0, self.task.head().outputs), np.float32)
+        Targets of examples are not looked at.
+        """
+        return self._all([replace(e, target=None) for e in examples], self.task.outputs, precision, batch_tokens)
 
-    def _chunk(self, examples: Sequence[Example], precision: Precision, batch_tokens: int) -> NDArray[np.float32]:
-        import numpy as np
+    def forward(self, examples: Sequence[Example], *, batch_tokens: int = 8192) -> tasks.Outputs:
+        """What one forward pass over inputs and targets says of each row (`Task.rows`)."""
+        def pass_over(model: Model, batch: tasks.Batch) -> tasks.Outputs:
+            inputs = {k: v.to(model.device) for k, v in batch.items() if k in INPUTS}
+            return self.task.rows(model(**inputs), batch)
+
+        return self._all(examples, pass_over, "fp32", batch_tokens)
+
+    def _all(self, examples: Sequence[Example], ask: Callable[[Model, tasks.Batch], tasks.Outputs],
+             precision: Precision, batch_tokens: int) -> tasks.Outputs:
         import torch
 
         model = self._at(precision)
-        rows = self.task.encode(examples, self.tokenizer, self.settings.max_length, windows=self.settings.windows)
-        out = np.zeros((len(rows), self.task.head().outputs), np.float32)
-        for index in by_length([(r.length, len(r.windows)) for r in rows], batch_tokens):
-            batch = self.task.collate([rows[i] for i in index], self.tokenizer.pad_token_id,
-                                      self.tokenizer.padding_side)
-            with torch.inference_mode():
-                inputs = {k: v.to(model.device) for k, v in batch.items() if k in MODEL_INPUTS}
-                logits = model(**inputs).logits.float().cpu()
-            out[index] = self.task.logits(logits, batch).numpy()
+        out: list[Any] = []
+        for start in range(0, len(examples), _CHUNK):
+            rows = self.task.encode(examples[start : start + _CHUNK], self.tokenizer, self.settings.max_length,
+                                    windows=self.settings.windows)
+            found: list[Any] = [None] * len(rows)
+            for index in by_length([(r.length, len(r.windows)) for r in rows], batch_tokens):
+                batch = self.task.collate([rows[i] for i in index], self.tokenizer.pad_token_id,
+                                          self.tokenizer.padding_side)
+                with torch.inference_mode():
+                    for i, one in zip(index, ask(model, batch), strict=True):
+                        found[i] = one
+            out += found
         return out
 
-    def _at(self, precision: Precision) -> Any:
+    def _at(self, precision: Precision) -> Model:
         """The model in that precision. The bf16 copy is made once, when first asked for."""
         if precision == "fp32":
             return self.model
@@ -126,7 +134,7 @@ class Bundle:
             values = {columns.get(k, k): v for k, v in x.items()}
         else:
             texts = [x] if isinstance(x, str) else list(x)
-            roles = ["text"] if "text" in columns else ["text_a", "text_b"]
+            roles = self.task.roles
             if len(texts) != len(roles):
                 raise RowError("row.wrong_inputs", "",
                                t("{n} texts given, this model reads {m}", "给出 {n} 个文本，该模型需要 {m} 个",
@@ -141,13 +149,8 @@ class Bundle:
             return BadRow(row.file, row.line, e.field, e.code, e.reason)
 
 
-MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-
 def clean_example(example: Example, options: Mapping[str, Any]) -> Example:
     """The example with every text input cleaned. Raises RowError `row.empty` when nothing is left of one."""
-    from dataclasses import replace
-
     inputs = {k: clean(v, options) if isinstance(v, str) else v for k, v in example.inputs.items()}
     for role, value in inputs.items():
         if isinstance(value, str) and not value.strip():
@@ -173,9 +176,11 @@ def by_length(sizes: Sequence[tuple[int, int]], batch_tokens: int) -> Iterator[l
         yield batch
 
 
-def save(folder: Path, model: TextModel, tokenizer: Any, name: str, task: tasks.Task, settings: Settings,
+def save(folder: Path, model: Model, tokenizer: Any, name: str, task: tasks.Task, settings: Settings,
          facts: Mapping[str, Any]) -> None:
     """Write the bundle: whole or not at all. `facts` (base model, run, versions) go into weitiao.json as they are."""
+    from weitiao.models import kind_of
+
     with files.new_folder(folder) as tmp:
         model.save(tmp, tokenizer)
         files.write_json(tmp / "weitiao.json", {
@@ -185,6 +190,7 @@ def save(folder: Path, model: TextModel, tokenizer: Any, name: str, task: tasks.
                      "columns": dict(task.columns), "state": task.state()},
             "max_length": settings.max_length,
             "windows": settings.windows,
+            "kind": kind_of(tmp),
             "clean": dict(settings.clean),
             "weights": {p.name: files.sha256(p) for p in sorted(tmp.glob("*.safetensors"))},
             **facts,
@@ -213,9 +219,11 @@ def load(path: str | Path, *, device: str = "cpu") -> Bundle:
                            where=str(folder / name),
                            fix=t("copy the folder again or run the tuning again", "请重新复制该目录或重新训练"))
     from weitiao.models import tokenizer
-    from weitiao.models.build import load_native
+    from weitiao.models.build import load as load_model
 
     task = tasks.make(facts["task"]["name"], facts["task"]["options"], facts["task"]["columns"])
     task.restore(facts["task"]["state"])
-    return Bundle(folder, load_native(folder).to(device), tokenizer(folder), facts["task"]["name"], task,
+    words = tokenizer(folder)
+    task.bind(facts["kind"], words)
+    return Bundle(folder, load_model(folder, task.head()).to(device), words, facts["task"]["name"], task,
                   Settings(facts["max_length"], facts["windows"], facts["clean"]))

@@ -160,11 +160,8 @@ def flat(prediction: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer_columns(bundle: Bundle) -> dict[str, type]:
-    """The columns of a prediction with their types, from the decoding of a row of zeros."""
-    import numpy as np
-
-    zeros = np.zeros((1, bundle.task.head().outputs), np.float32)
-    return {k: float if isinstance(v, float) else str for k, v in flat(bundle.task.decode(zeros)[0]).items()}
+    """The columns of a prediction with their types."""
+    return {k: float if isinstance(v, float) else str for k, v in flat(bundle.task.specimen()).items()}
 
 
 def _input_columns(rows: Iterable[Row | BadRow], answer: Mapping[str, type]) -> list[str]:

@@ -157,8 +157,8 @@ class Tune(Section):
 
 
 class Evaluate(Section):
-    baselines: tuple[Literal["majority", "tfidf", "frozen"], ...] = ("majority", "tfidf", "frozen")
-    """Simple models on the same rows."""
+    baselines: tuple[str, ...] | Auto = "auto"
+    """Simple systems on the same rows, by name; auto: all that the task has."""
     words: bool = False
     """TF-IDF on segmented words instead of characters for Chinese (needs the extra zh)."""
     stop_words: bool = False

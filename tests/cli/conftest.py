@@ -99,6 +99,10 @@ class FakeTask:
     """Reads the column `text`; says "long" with a probability that grows with the text."""
 
     columns = {"text": "text", "label": "label"}  # noqa: RUF012
+    roles = ("text",)
+
+    def specimen(self) -> dict[str, Any]:
+        return self.decode(np.zeros((1, 2), np.float32))[0]
 
     def head(self) -> HeadSpec:
         return HeadSpec(2, "single_label_classification", ("long", "short"))

@@ -80,7 +80,7 @@ def test_plain_transformers_in_a_fresh_process_gives_the_same_logits(run: tuple[
                                                                      tmp_path: Path) -> None:
     bundle = load(run[0])
     rows = examples(bundle)
-    np.save(tmp_path / "ours.npy", bundle.logits(rows))
+    np.save(tmp_path / "ours.npy", bundle.outputs(rows))
     (tmp_path / "texts.json").write_text(json.dumps([e.inputs["text"] for e in rows]))
     code = f"""
 import json, numpy as np, torch
@@ -103,10 +103,10 @@ print(float(abs(theirs - ours).max()), model.config.id2label)
 def test_prediction_does_not_depend_on_batch_size_or_order(run: tuple[Path, dict[str, Any]]) -> None:
     bundle = load(run[0])
     rows = examples(bundle)
-    want = bundle.logits(rows)
+    want = bundle.outputs(rows)
     for tokens in (1, 50, 100_000):
-        np.testing.assert_allclose(bundle.logits(rows, batch_tokens=tokens), want, atol=2e-6)
-    np.testing.assert_allclose(bundle.logits(rows[::-1])[::-1], want, atol=2e-6)
+        np.testing.assert_allclose(bundle.outputs(rows, batch_tokens=tokens), want, atol=2e-6)
+    np.testing.assert_allclose(bundle.outputs(rows[::-1])[::-1], want, atol=2e-6)
 
 
 def test_the_scores_are_those_of_the_model_that_ships(run: tuple[Path, dict[str, Any]], data: Path) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from weitiao import tasks
 from weitiao.core.errors import MissingExtra
-from weitiao.evaluate import baselines, linear
-from weitiao.evaluate.features import Features
+from weitiao.evaluate import baselines
+from weitiao.evaluate.baselines import _linear as linear
+from weitiao.evaluate.baselines._features import Features
 from weitiao.example import Example
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
@@ -55,37 +56,43 @@ def task_for(train: list[Example], name: str = "classify", **options: Any) -> Ta
     return task
 
 
+def answer(name: str, task: Task, train: list[Example], test: list[Example], recipe: Recipe | None = None, *,
+           bf16: bool = False) -> baselines.Baseline:
+    case = baselines.Case(task, train, test, recipe or Recipe(), "cpu", bf16)
+    return baselines.load(name).make(case)  # type: ignore[no-any-return]
+
+
 def quick(task: Task, got: baselines.Baseline, rows: list[Example]) -> dict[str, float]:
-    assert got.logits.shape == (len(rows), task.head().outputs) and got.logits.dtype == np.float32
-    return task.quick(got.logits, [e.target for e in rows])
+    assert np.shape(got.outputs) == (len(rows), task.head().outputs)
+    return task.quick(got.outputs, [e.target for e in rows])
 
 
 def test_majority_gives_the_most_frequent_label() -> None:
     train = reviews(ENGLISH, 10, 0) + reviews(ENGLISH, 2, 1)[:1]
     task = task_for(train)
-    got = baselines.majority(task, train, reviews(ENGLISH, 8, 2))
-    assert {p["label"] for p in task.decode(got.logits)} == {"good"}
+    got = answer("majority", task, train, reviews(ENGLISH, 8, 2))
+    assert {p["label"] for p in task.decode(got.outputs)} == {"good"}
 
 
 def test_majority_of_sets_and_numbers() -> None:
     train = [Example("", {"text": "x"}, y, "") for y in (("a",), ("a", "b"), ("c", "a"), ())]
     task = task_for(train, multi_label=True)
-    assert task.decode(baselines.majority(task, train, train[:1]).logits)[0]["labels"] == ["a"]
+    assert task.decode(answer("majority", task, train, train[:1]).outputs)[0]["labels"] == ["a"]
     train = pairs(20, 0)
     task = task_for(train, "regress")
     mean = float(np.mean([e.target for e in train]))
-    assert task.decode(baselines.majority(task, train, train[:1]).logits)[0]["value"] == pytest.approx(mean)
+    assert task.decode(answer("majority", task, train, train[:1]).outputs)[0]["value"] == pytest.approx(mean)
 
 
 @pytest.mark.parametrize(("words", "join", "how"), [(CHINESE, "", "characters 1-2"), (ENGLISH, " ", "words 1-2, characters 2-4")])
 def test_tfidf_learns_words(words: dict[str, list[str]], join: str, how: str) -> None:
     train, test = reviews(words, 200, 0, join), reviews(words, 100, 1, join)
     task = task_for(train)
-    got = baselines.tfidf(task, train, test, Recipe())
+    got = answer("tfidf", task, train, test)
     assert how in got.how and got.train_rows == 200
     assert quick(task, got, test)["accuracy"] > 0.95
-    again = baselines.tfidf(task, train, test, Recipe())
-    assert np.array_equal(got.logits, again.logits)
+    again = answer("tfidf", task, train, test)
+    assert np.array_equal(got.outputs, again.outputs)
 
 
 def test_tfidf_with_several_labels_has_its_own_threshold() -> None:
@@ -96,14 +103,14 @@ def test_tfidf_with_several_labels_has_its_own_threshold() -> None:
         filler = [r.choice(["the", "a", "food", "was", "it", "this", "that"]) for _ in range(5)]
         rows.append(Example(str(i), {"text": " ".join(filler + names)}, tuple(names), ""))
     task = task_for(rows[:200], multi_label=True)
-    got = baselines.tfidf(task, rows[:200], rows[200:], Recipe())
+    got = answer("tfidf", task, rows[:200], rows[200:])
     assert quick(task, got, rows[200:])["f1_micro"] > 0.95
 
 
 def test_tfidf_of_pairs_sees_what_they_have_in_common() -> None:
     train, test = pairs(300, 0), pairs(100, 1)
     task = task_for(train, "regress")
-    got = baselines.tfidf(task, train, test, Recipe())
+    got = answer("tfidf", task, train, test)
     assert "overlap" in got.how and "ridge" in got.how
     assert quick(task, got, test)["spearman"] > 0.9
 
@@ -135,8 +142,8 @@ def test_few_rows_and_missing_classes_are_no_obstacle(n: int) -> None:
     train = reviews(ENGLISH, n, 0)
     train[0] = Example("0", {"text": "odd one out"}, "rare", "")
     task = task_for(train)
-    got = baselines.tfidf(task, train, train, Recipe())
-    assert np.isfinite(got.logits).all() and quick(task, got, train)["accuracy"] > 0.5
+    got = answer("tfidf", task, train, train)
+    assert np.isfinite(got.outputs).all() and quick(task, got, train)["accuracy"] > 0.5
 
 
 def test_a_sample_of_one_class_predicts_it() -> None:
@@ -184,14 +191,14 @@ def test_the_frozen_encoder_beats_chance(tiny_folder: Path, bf16: bool) -> None:
     train, test = reviews(ENGLISH, 200, 0), reviews(ENGLISH, 60, 1)
     task = task_for(train)
     recipe = Recipe.build({"model": {"name": str(tiny_folder), "max_length": 32}})
-    got = baselines.frozen(task, train, test, recipe, device="cpu", bf16=bf16)
+    got = answer("frozen", task, train, test, recipe, bf16=bf16)
     assert quick(task, got, test)["accuracy"] > 0.8 and "frozen" in got.how and got.train_rows == 200
 
 
 def test_the_frozen_encoder_reads_no_more_than_its_budget(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "_FROZEN_TOKENS", 1200)
+    monkeypatch.setattr(baselines.load("frozen"), "_TRAIN_TOKENS", 1200)
     train = reviews(ENGLISH, 300, 0)
     task = task_for(train)
     recipe = Recipe.build({"model": {"name": str(tiny_folder), "max_length": 32}})
-    got = baselines.frozen(task, train, train[:10], recipe, device="cpu", bf16=False)
+    got = answer("frozen", task, train, train[:10], recipe, bf16=False)
     assert 100 <= got.train_rows < 200

@@ -15,7 +15,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from weitiao import models
 from weitiao.core.errors import ModelError
 from weitiao.models import mean
-from weitiao.models.build import TextModel, build, load_native
+from weitiao.models.build import build
+from weitiao.models.sequence import TextModel
+from weitiao.models.sequence import load as load_native
 from weitiao.models.spec import HeadSpec
 
 from .conftest import DECODERS, ENCODERS, FAMILIES
@@ -40,7 +42,7 @@ def logits(model: Any, tokenizer: Any) -> torch.Tensor:
 
 
 def saved_equals(model: TextModel, source: Path, folder: Path) -> None:
-    """Ours, plain transformers and `load_native` agree, with the names where they belong."""
+    """Ours, plain transformers and our own loading agree, with the names where they belong."""
     tokenizer = models.tokenizer(source)
     model.save(folder, tokenizer)
     want = logits(model, tokenizer)

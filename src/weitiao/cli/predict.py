@@ -55,9 +55,8 @@ def predict(
 
 def _texts(model: Bundle, texts: list[str], screen: Screen) -> None:
     """Each text, or one pair, as a line a prediction."""
-    pair = "text_b" in model.task.columns
     try:
-        found = model.predict([tuple(texts)] if pair else texts)
+        found = model.predict([tuple(texts)] if len(model.task.roles) > 1 else texts)
     except RowError as e:
         raise DataError(e.code, e.reason, where="--text") from e
     screen.result({"predictions": found}, *map(_one_line, found))

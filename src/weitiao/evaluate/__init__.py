@@ -21,27 +21,23 @@ Beside it lie predictions.parquet, errors.csv and (with labels) confusion.json; 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-from weitiao import bundle, splits
+from weitiao import bundle, splits, tasks
 from weitiao.core import files
 from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
-from weitiao.evaluate import tables
+from weitiao.evaluate import baselines, tables
 from weitiao.evaluate._sentences import sentence, summary, verdict
+from weitiao.evaluate.baselines import Baseline, Case
 from weitiao.example import Example
 from weitiao.metrics import LOWER_IS_BETTER, Score
 from weitiao.recipe import Recipe
 from weitiao.run import Run
-from weitiao.tasks import Task
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from weitiao.evaluate.baselines import Baseline
+from weitiao.tasks import Outputs, Task
 
 __all__ = ["evaluate", "evaluate_file", "summary", "verdict"]
 
@@ -55,13 +51,12 @@ def evaluate(recipe: Recipe, run: Run) -> None:
     device = _device(recipe)
     tuned = bundle.load(run.folder, device=device)
     test = splits.load(run, "test")
-    scores, rows, logits = _score(tuned, test, recipe.seed, recipe.evaluate.resamples)
-    baselines = _baselines(recipe, run, tuned.task, rows, device)
-    _compare(scores, tuned.task, rows, logits, baselines)
+    scores, rows, outputs = _score(tuned, test, recipe.seed, recipe.evaluate.resamples)
+    _compare(scores, tuned.task, rows, outputs, _baselines(recipe, run, tuned.task, rows, device))
     leaked = set(files.read_json(run.folder / "prepare" / "report.json").get("leaked_test_ids", ()))
-    scores["without_leaks"] = _without(leaked, tuned.task, rows, logits, scores)
-    predictions = tuned.task.decode(logits)
-    correct = tuned.task.correct(logits, [e.target for e in rows])
+    scores["without_leaks"] = _without(leaked, tuned.task, rows, outputs, scores)
+    predictions = tuned.task.decode(outputs)
+    correct = tuned.task.correct(outputs, [e.target for e in rows])
     matrix = tables.confusion(tuned.task, rows, predictions)
     with run.stage("evaluate") as folder:
         files.write_json(folder / "scores.json", scores)
@@ -81,7 +76,7 @@ def evaluate_file(tuned: bundle.Bundle, examples: Sequence[Example], *, seed: in
 
 
 def _score(tuned: bundle.Bundle, examples: Sequence[Example], seed: int,
-           resamples: int) -> tuple[dict[str, Any], list[Example], NDArray[np.float32]]:
+           resamples: int) -> tuple[dict[str, Any], list[Example], Outputs]:
     """Scores without comparisons, the rows that count, and the outputs for them."""
     labelled = [e for e in examples if e.target is not None]
     rows = [e for e in labelled if _known(tuned.task, e)]
@@ -90,78 +85,81 @@ def _score(tuned: bundle.Bundle, examples: Sequence[Example], seed: int,
                         t("no row has a label that the model knows", "没有任何一行带有模型认识的标签"),
                         fix=t("give labelled rows, e.g. with --test, or set split.test above 0",
                               "请提供带标签的数据（如 --test），或把 split.test 设为大于 0"))
-    # The model must not see targets: what it answers cannot depend on them.
-    logits = tuned.logits([replace(e, target=None) for e in rows])
-    metrics = tuned.task.score(logits, [e.target for e in rows], seed=seed, resamples=resamples)
+    outputs, targets = tuned.outputs(rows), [e.target for e in rows]
+    metrics = tuned.task.score(outputs, targets, seed=seed, resamples=resamples)
+    if tuned.task.likelihood:
+        metrics += tuned.task.score_rows(tuned.forward(rows), targets, seed=seed, resamples=resamples)
     return {
         "task": tuned.task_name, "metric": metrics[0].name, "n": len(rows),
         "unknown_labels": len(labelled) - len(rows), "precision": "fp32", "seed": seed, "resamples": resamples,
         "metrics": [s.as_dict() for s in metrics], "baselines": [], "paired": [], "best_baseline": "",
         "verdict": sentence(metrics[0], None, ""), "without_leaks": None,
-    }, rows, logits
+    }, rows, outputs
 
 
 def _known(task: Task, example: Example) -> bool:
     try:
-        task.numbers([example.target])
+        task.check_target(example.target)
     except RowError:
         return False
     return True
 
 
-def _baselines(recipe: Recipe, run: Run, task: Task, rows: Sequence[Example], device: str) -> list[Baseline]:
-    from weitiao.evaluate import baselines
+@dataclass(frozen=True, slots=True)
+class _Rival:
+    """A baseline with its name and the seconds that training and answering took."""
 
-    train = splits.load(run, "train")
-    made = []
-    for name in recipe.evaluate.baselines:
-        if name == "majority":
-            made.append(baselines.majority(task, train, rows))
-        elif name == "tfidf":
-            made.append(baselines.tfidf(task, train, rows, recipe))
-        else:
-            # Tuning has measured whether bf16 pays on this machine, and noted what it used.
-            facts = files.read_json(run.folder / "model" / "weitiao.json")
-            made.append(baselines.frozen(task, train, rows, recipe, device=device,
-                                         bf16=facts.get("run", {}).get("precision") == "bf16"))
-    return made
+    name: str
+    made: Baseline
+    seconds: float
 
 
-def _compare(scores: dict[str, Any], task: Task, rows: Sequence[Example], logits: NDArray[np.float32],
-             baselines: Sequence[Baseline]) -> None:
+def _baselines(recipe: Recipe, run: Run, task: Task, rows: Sequence[Example], device: str) -> list[_Rival]:
+    # Tuning has measured whether bf16 pays on this machine, and noted what it used.
+    facts = files.read_json(run.folder / "model" / "weitiao.json")
+    case = Case(task, splits.load(run, "train"), [replace(e, target=None) for e in rows], recipe, device,
+                bf16=facts.get("run", {}).get("precision") == "bf16")
+    rivals = []
+    for name in tasks.baselines(task, recipe.evaluate.baselines):
+        started = time.perf_counter()
+        made = baselines.load(name).make(case)
+        rivals.append(_Rival(name, made, time.perf_counter() - started))
+    return rivals
+
+
+def _compare(scores: dict[str, Any], task: Task, rows: Sequence[Example], outputs: Outputs,
+             rivals: Sequence[_Rival]) -> None:
     """Add the baselines, the paired tests and the verdict."""
-    from weitiao.evaluate.baselines import TITLES
-
-    if not baselines:
+    if not rivals:
         return
     targets, how = [e.target for e in rows], {"seed": scores["seed"], "resamples": scores["resamples"]}
-    paired = [task.compare(logits, b.logits, targets, **how) for b in baselines]
-    for b, p in zip(baselines, paired, strict=True):
+    paired = [task.compare(outputs, r.made.outputs, targets, **how) for r in rivals]
+    for r, p in zip(rivals, paired, strict=True):
         scores["baselines"].append({
-            "name": b.name, "title": dict(zip(("en", "zh"), TITLES[b.name], strict=True)), "how": b.how,
-            "train_rows": b.train_rows, "seconds": round(b.seconds, 1),
-            "metrics": [s.as_dict() for s in _cheap(task, b.logits, targets, how)],
+            "name": r.name, "title": baselines.title(r.name), "how": r.made.how, "train_rows": r.made.train_rows,
+            "seconds": round(r.seconds, 1),
+            "metrics": [s.as_dict() for s in _cheap(task, r.made.outputs, targets, how)],
         })
-        scores["paired"].append({"baseline": b.name, **p.as_dict()})
+        scores["paired"].append({"baseline": r.name, **p.as_dict()})
     sign = -1 if scores["metric"] in LOWER_IS_BETTER else 1
-    best = max(range(len(baselines)), key=lambda i: sign * scores["baselines"][i]["metrics"][0]["value"])
-    scores["best_baseline"] = baselines[best].name
-    scores["verdict"] = sentence(Score(**scores["metrics"][0]), paired[best], baselines[best].name)
+    best = max(range(len(rivals)), key=lambda i: sign * scores["baselines"][i]["metrics"][0]["value"])
+    scores["best_baseline"] = rivals[best].name
+    scores["verdict"] = sentence(Score(**scores["metrics"][0]), paired[best], rivals[best].name)
 
 
-def _cheap(task: Task, logits: Any, targets: Sequence[Any], how: dict[str, int]) -> list[Score]:
-    """The metrics that validation watches: those that do not need calibrated probabilities."""
-    names = set(task.quick(logits, targets))
-    return [s for s in task.score(logits, targets, **how) if s.name in names]
+def _cheap(task: Task, outputs: Outputs, targets: Sequence[Any], how: dict[str, int]) -> list[Score]:
+    """The first metric and those that validation watches: none needs calibrated probabilities."""
+    found = task.score(outputs, targets, **how)
+    return [found[0], *(s for s in found[1:] if s.name in task.watched)]
 
 
-def _without(leaked: set[str], task: Task, rows: Sequence[Example], logits: NDArray[np.float32],
+def _without(leaked: set[str], task: Task, rows: Sequence[Example], outputs: Outputs,
              scores: dict[str, Any]) -> dict[str, Any] | None:
     """The scores without the rows that also stand in train; None where there are no such rows."""
     kept = [i for i, e in enumerate(rows) if e.id not in leaked]
     if len(kept) == len(rows):
         return None
-    metrics = _cheap(task, logits[kept], [rows[i].target for i in kept],
+    metrics = _cheap(task, [outputs[i] for i in kept], [rows[i].target for i in kept],
                      {"seed": scores["seed"], "resamples": scores["resamples"]}) if kept else []
     return {"leaked": len(rows) - len(kept), "n": len(kept), "metrics": [s.as_dict() for s in metrics]}
 

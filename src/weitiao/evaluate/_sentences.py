@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weitiao.core.i18n import language, t
-from weitiao.evaluate.baselines import TITLES
+from weitiao.evaluate import baselines
 from weitiao.metrics import Score
 from weitiao.metrics.paired import Paired
 
@@ -29,7 +29,7 @@ def sentence(score: Score, paired: Paired | None, baseline: str) -> dict[str, st
         return {"outcome": "alone",
                 "en": f"{_name(score.name)[0]} {value} on {score.n:,} rows; there is no baseline to compare it with",
                 "zh": f"{score.n:,} 条数据上{_name(score.name)[1]} {value}；没有可比较的基线"}
-    en, zh = TITLES[baseline]
+    en, zh = baselines.load(baseline).TITLE
     p = "p<0.001" if paired.p < 0.001 else f"p={paired.p:.3f}"
     rows_en, rows_zh = f"(n={paired.n:,}, {p})", f"（n={paired.n:,}，{p}）"
     unit_en, unit_zh = _units(paired.metric)

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Prediction = Mapping[str, Any]  # what `Task.decode` gives
-_ANSWERS = ("label", "labels", "value")
+_ANSWERS = ("label", "labels", "value", "answer", "entities", "text")
 
 
 def answer(prediction: Prediction) -> Any:
-    """The answer itself: a label, a list of labels, or a number."""
+    """The answer itself: a label, a list of labels, a number, a span, entities, or a text."""
     return next(prediction[k] for k in _ANSWERS if k in prediction)
 
 
@@ -76,12 +76,15 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
 
 
 def confusion(task: Task, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, Any] | None:
-    """`{labels, counts[truth][answer]}`; with several labels a row `{labels, true, given, both}`; None for numbers."""
-    labels = list(task.head().labels)
-    if not labels:
+    """`{labels, counts[truth][answer]}`; with several labels a row `{labels, true, given, both}`; None where rows have
+    no labels."""
+    head = task.head()
+    labels = list(head.labels)
+    if not labels or head.kind != "sequence":
         return None
-    y = task.numbers([e.target for e in examples])
-    given = task.numbers([answer(p) for p in predictions])
+    numbers: Any = task
+    y = numbers.numbers([e.target for e in examples])
+    given = numbers.numbers([answer(p) for p in predictions])
     if y.ndim == 1:
         k = len(labels)
         return {"labels": labels, "counts": np.bincount(y * k + given, minlength=k * k).reshape(k, k).tolist()}

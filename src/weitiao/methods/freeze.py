@@ -13,7 +13,7 @@ from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 LEARNING_RATE = 2e-4
 
@@ -25,7 +25,7 @@ class Options(BaseModel):
     """How many of the lowest layers stay frozen, beside the embeddings; none given: half of them."""
 
 
-def attach(model: TextModel, options: Options) -> TextModel:
+def attach(model: Model, options: Options) -> Model:
     """Freeze from below. Raises ModelError `model.too_few_layers` when nothing but the head would move.
 
     `layers()` goes from the embeddings (the first) to the head (the last).
@@ -45,6 +45,6 @@ def attach(model: TextModel, options: Options) -> TextModel:
     return model
 
 
-def merge(model: TextModel) -> TextModel:
+def merge(model: Model) -> Model:
     """It is plain already."""
     return model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 LEARNING_RATE = 2e-4
 
@@ -21,12 +21,12 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def attach(model: TextModel, options: Options) -> TextModel:
+def attach(model: Model, options: Options) -> Model:
     """Let everything move."""
     model.requires_grad_(True)
     return model
 
 
-def merge(model: TextModel) -> TextModel:
+def merge(model: Model) -> Model:
     """It is plain already."""
     return model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 LEARNING_RATE = 1e-2  # a linear layer on fixed features takes far larger steps than a network
 
@@ -21,7 +21,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def attach(model: TextModel, options: Options) -> TextModel:
+def attach(model: Model, options: Options) -> Model:
     """Freeze all but the head."""
     model.requires_grad_(False)
     for parameter in model.head_parameters():
@@ -29,6 +29,6 @@ def attach(model: TextModel, options: Options) -> TextModel:
     return model
 
 
-def merge(model: TextModel) -> TextModel:
+def merge(model: Model) -> Model:
     """It is plain already."""
     return model

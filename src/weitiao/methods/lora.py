@@ -17,7 +17,7 @@ from weitiao.core.plugins import nearest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 LEARNING_RATE = 1e-3
 
@@ -35,7 +35,7 @@ class Options(BaseModel):
     """Names (ends of names) of the linear layers beside which they stand; none: every linear layer of the base."""
 
 
-def attach(model: TextModel, options: Options) -> TextModel:
+def attach(model: Model, options: Options) -> Model:
     """Freeze the base, put the adapters in, let them and the head move.
 
     Raises MissingExtra without peft, ModelError `model.no_such_layer` for `targets` that the base does not have.
@@ -55,7 +55,7 @@ def attach(model: TextModel, options: Options) -> TextModel:
     return model
 
 
-def merge(model: TextModel) -> TextModel:
+def merge(model: Model) -> Model:
     """Fold the adapters into the matrices beside which they stand, and take them out."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 

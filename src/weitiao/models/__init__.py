@@ -100,6 +100,11 @@ def suggest(language: str, rows: int) -> tuple[str, str]:
                          "文本不以中文或英文为主：e5-small 支持约一百种语言")
 
 
+def kind_of(folder: Path) -> Kind:
+    """What kind of model lies in a folder. Raises ModelError."""
+    return _folder.kind(_folder.config(folder))
+
+
 def tokenizer(folder: Path) -> Any:
     """The checkpoint's fast tokenizer, padding on the right, with a pad token and a length limit that can be believed.
 

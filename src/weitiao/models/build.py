@@ -1,355 +1,41 @@
-"""A base model with a linear head for the task's outputs, saved so that plain transformers gives the same logits.
+"""From a base and what a task asks of it to a model that can be tuned, and from a saved folder back to it.
 
->>> model = build(find("e5-small"), HeadSpec(2, "single_label_classification", ("bad", "good")), pooling="auto",
-...               dropout=None, seed=1)
->>> model(input_ids, attention_mask).shape
-torch.Size([16, 2])
->>> model.save(folder, tokenizer); load_native(folder).config.id2label
-{0: 'bad', 1: 'good'}
+>>> model = build(find("e5-small"), task.head(), pooling="auto", dropout=None, seed=1)
+>>> model.save(folder, tokenizer)
+>>> load(folder, task.head())(**batch)     # the same logits as plain transformers gives
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
-
-from weitiao import models
-from weitiao.core.errors import ModelError
-from weitiao.core.i18n import t
-from weitiao.models import _load, mean
-from weitiao.models._labels import Labels
+from weitiao.models import _folder, language, sequence, tokens
+from weitiao.models._parts import Model as Model
+from weitiao.models.sequence import Pooling
 from weitiao.models.spec import HeadSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from transformers import PreTrainedModel
-
     from weitiao.models import Base
 
-Pooling = Literal["auto", "native", "mean"]
-_TOLERANCE = 1e-5
 
+def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None, seed: int) -> Model:
+    """The base with what `head` asks for, in fp32 and eval mode.
 
-class TextModel(nn.Module):
-    """Token ids to logits.
-
-    Args:
-        body: transformers' classification model; with `classifier`, the bare encoder.
-        classifier: the linear layer on the normalised mean; None where the architecture's own head is used.
-        dropout: on the pooled vector, before `classifier`.
-        fresh: names in `body` of weights that the checkpoint did not hold.
-        notes: what a person should know about how it was put together.
+    New weights are a function of `seed` alone. `pooling` matters for whole rows only; `dropout` replaces all of the
+    base's own, None keeps them. Raises ModelError: see the modules.
     """
-
-    def __init__(self, body: PreTrainedModel, classifier: nn.Linear | None, *, dropout: float = 0.0,
-                 fresh: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
-        super().__init__()
-        self.body, self.classifier, self.dropout = body, classifier, nn.Dropout(dropout)
-        self.fresh, self.notes = frozenset(fresh), tuple(notes)
-
-    @property
-    def base(self) -> PreTrainedModel:
-        """The body without any head: where adapters go."""
-        return self.body if self.classifier is not None else self.body.base_model
-
-    @property
-    def pooling(self) -> Literal["native", "mean"]:
-        return "native" if self.classifier is None else "mean"
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor,
-                token_type_ids: torch.Tensor | None = None) -> torch.Tensor:
-        """(W, T) ids and mask to (W, outputs) logits."""
-        if self.classifier is None:
-            logits: torch.Tensor = self.body(**_inputs(input_ids, attention_mask, token_type_ids)).logits
-            return logits
-        pooled = self.dropout(self.features(input_ids, attention_mask, token_type_ids))
-        with torch.autocast(pooled.device.type, enabled=False):  # a few numbers: not worth rounding
-            out: torch.Tensor = self.classifier(pooled.to(self.classifier.weight.dtype))
-        return out
-
-    def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor,
-                 token_type_ids: torch.Tensor | None = None) -> torch.Tensor:
-        """(W, hidden) float32: the mean over the tokens' last hidden states, normalised; what `classifier` sees."""
-        hidden = self.base(**_inputs(input_ids, attention_mask, token_type_ids)).last_hidden_state
-        with torch.autocast(hidden.device.type, enabled=False):
-            return mean.pool(hidden, attention_mask)
-
-    def word_embeddings(self) -> nn.Embedding:
-        return self.base.get_input_embeddings()  # type: ignore[no-any-return]
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        """The head's parameters, and a pooler's where the checkpoint had none."""
-        if self.classifier is not None:
-            return list(self.classifier.parameters())
-        inside = {id(p) for p in self.base.parameters()}
-        return [p for n, p in self.body.named_parameters() if id(p) not in inside or n in self.fresh]
-
-    def layers(self) -> list[list[nn.Parameter]]:
-        """Parameters in groups from below: embeddings, each layer, what stands above them (a last norm, a trained
-        pooler; absent where there is none), the head. Every parameter is in exactly one group."""
-        head = self.head_parameters()
-        taken = {id(p) for p in head}
-        prefix, depth = _stack(self.base)
-        groups: list[list[nn.Parameter]] = [[] for _ in range(depth + 2)]
-        seen = False
-        for name, parameter in self.base.named_parameters():
-            inside = re.match(rf"{re.escape(prefix)}\.(\d+)\.", name)
-            seen = seen or inside is not None
-            # What is named an embedding belongs below even where it is listed after the layers.
-            at = int(inside[1]) + 1 if inside else -1 if seen and "embed" not in name else 0
-            if id(parameter) not in taken:
-                groups[at].append(parameter)
-        return [g for g in groups if g] + [head]
-
-    def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
-        """Begin with a linear classifier fitted on `features`: logits = weight @ features + bias.
-
-        `weight` is (outputs, hidden), `bias` (outputs,). Raises ModelError `model.no_linear_head` for native heads.
-        """
-        if self.classifier is None:
-            raise ModelError("model.no_linear_head",
-                             t("this head is not linear on the features", "该分类头不是特征的线性函数"),
-                             where="model.head", fix=t("use --set model.head=mean", "请用 --set model.head=mean"))
-        with torch.no_grad():
-            self.classifier.weight.copy_(torch.as_tensor(weight))
-            self.classifier.bias.copy_(torch.as_tensor(bias))
-
-    def save(self, folder: Path, tokenizer: Any) -> None:
-        """Write config, fp32 safetensors and tokenizer for plain transformers.
-
-        Raises ModelError `model.head_not_exact` when the folded mean head does not give the same logits.
-        """
-        native = self.body if self.classifier is None else self._folded()
-        with _load.quiet():
-            native.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-
-    @torch.no_grad()
-    def _folded(self) -> PreTrainedModel:
-        assert self.classifier is not None
-        native = mean.fold(self.body, self.classifier, self.body.config.model_type)
-        inputs = _probe(native.config)
-        got = native(**inputs).logits
-        place = self.classifier.weight.device
-        training, _ = self.training, self.eval()
-        want = self(**{k: v.to(place) for k, v in inputs.items()}).float().cpu()
-        self.train(training)
-        error = float((got - want).abs().max() / want.abs().max().clamp(min=1.0))
-        if not error <= _TOLERANCE:  # also when it is not a number
-            raise ModelError("model.head_not_exact",
-                             t("the saved head's logits differ by {e:.1e}", "保存后的分类头输出相差 {e:.1e}", e=error),
-                             expected=f"<= {_TOLERANCE:.0e}",
-                             fix=t("use --set model.head=native and report this",
-                                   "请用 --set model.head=native 并反馈此问题"))
-        return native
+    if head.kind == "sequence":
+        return sequence.build(base, head, pooling=pooling, dropout=dropout, seed=seed)
+    if head.kind in ("tokens", "span"):
+        return tokens.build(base, head, dropout=dropout, seed=seed)
+    return language.build(base, head, dropout=dropout, seed=seed)
 
 
-def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None, seed: int) -> TextModel:
-    """The base with a head of `head.outputs` numbers, in fp32 and eval mode.
-
-    A head that the checkpoint has for the same label names is kept, its rows matched by name; else a new one is drawn
-    (small normal numbers, a function of `seed` alone). `dropout` replaces all of the base's own, None keeps them.
-
-    Raises ModelError: `model.no_mean_head`, `model.no_classifier`, `model.unreadable`, `model.weights_missing`,
-    `model.padding_leaks`.
-    """
-    config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
-    notes: list[str] = []
-    as_mean = _is_mean(base, pooling, head.outputs, config, notes)
-    labels = Labels(config, head)
-    folded = _unmark(config)
-    labels.write(config)
-    if dropout is not None:
-        _set_dropout(config, dropout)
-    if as_mean and base.family in mean.FAMILIES:
-        return _build_mean(base, config, labels, folded, seed, notes)
-    if as_mean:
-        config.classifier_pooling = "mean"  # ModernBERT's own word for it
-    return _build_native(base, config, labels, folded, seed, notes)
-
-
-def load_native(folder: Path) -> PreTrainedModel:
-    """A saved classification model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    model, missing, other_shape = _load.load(AutoModelForSequenceClassification, folder, config)
-    if missing | other_shape:
-        raise _weights_missing(folder, missing | other_shape)
-    return model
-
-
-def _is_mean(base: Base, pooling: Pooling, outputs: int, config: Any, notes: list[str]) -> bool:
-    """Mean pooling? Where asked for; under auto where the checkpoint was trained so or has no trained pooler."""
-    possible = base.family == "modernbert" or mean.fits(base.family, outputs, config.get_text_config().hidden_size)
-    if pooling == "mean" and not possible:
-        raise mean.refuse(base.family)
-    if pooling != "auto":
-        return pooling == "mean"
-    if not (base.mean_pooled or (base.family == "bert" and not base.has_pooler)):
-        return False
-    if not possible:
-        notes.append(t("{n} suits mean pooling, which {f} cannot express: its own head is used",
-                       "{n} 适合均值池化，但 {f} 结构无法表达，改用其自带分类头", n=base.name, f=base.family))
-    return possible
-
-
-def _unmark(config: Any) -> bool:
-    """Was the checkpoint saved with our folded mean head? Then its last layer is taken off again."""
-    if config.to_dict().get("weitiao_pooling") != "mean":
-        return False
-    config.num_hidden_layers -= 1
-    del config.weitiao_pooling
-    return True
-
-
-def _build_mean(base: Base, config: Any, labels: Labels, folded: bool, seed: int, notes: list[str]) -> TextModel:
-    names = mean.FAMILIES[base.family]
-    options = {"add_pooling_layer": False} if names.pooler else {}
-    body, missing, other_shape = _load.load(AutoModel, base.folder, config, **options)
-    if missing | other_shape:
-        raise _weights_missing(base.folder, missing | other_shape)
-    # Made empty: torch's own generator is left where it was.
-    classifier = nn.Linear(config.hidden_size, labels.head.outputs, device="meta").to_empty(device="cpu")
-    _load.draw(classifier, ["weight", "bias"], _std(config), seed)
-    if folded:
-        notes += labels.notes()
-    if folded and labels.same:
-        state = _load_tensors(base.folder, (f"{names.dense}.weight", f"{names.final}.weight", f"{names.final}.bias"))
-        dense, final, bias = state
-        with torch.no_grad():
-            classifier.weight.copy_(mean.unfold(base.family, dense, final)[labels.order()])
-            classifier.bias.copy_(bias[labels.order()])
-    return TextModel(body, classifier, dropout=_head_dropout(config), notes=notes).eval()
-
-
-def _build_native(base: Base, config: Any, labels: Labels, folded: bool, seed: int, notes: list[str]) -> TextModel:
-    if base.kind == "encoder-decoder" or type(config) not in AutoModelForSequenceClassification._model_mapping:
-        raise ModelError("model.no_classifier", t("{f} has no classification head in transformers",
-                                                  "transformers 中 {f} 没有分类头", f=base.family),
-                         where="model.name", fix=_another())
-    if base.kind == "decoder":  # the last token is found by the padding's id
-        config.get_text_config().pad_token_id = models.tokenizer(base.folder).pad_token_id
-        config.use_cache = False
-    body, missing, other_shape = _load.load(AutoModelForSequenceClassification, base.folder, config)
-    outside = {n for n, _ in body.named_parameters() if not _in_base(body, n)}
-    if lost := {n for n in missing | other_shape if n not in outside and not _is_pooler(n)}:
-        raise _weights_missing(base.folder, lost)
-    if folded:  # its head and pooler are those of the folded mean, no use for anything else
-        missing |= outside | {n for n, _ in body.named_parameters() if _is_pooler(n)}
-    final_name, final = _final(body)
-    theirs = f"{final_name}.weight" not in missing
-    missing |= other_shape
-    if theirs and labels.same:
-        _permute(final, labels.order())
-    else:
-        missing |= {f"{final_name}.{n}" for n, _ in final.named_parameters()}
-    notes += labels.notes() if theirs else []
-    if any(map(_is_pooler, missing)):
-        notes.append(t("the checkpoint has no pooler: a new one is drawn and tuned (mean pooling is steadier)",
-                       "模型没有训练好的 pooler：将新建并训练（均值池化更稳定）"))
-    _load.draw(body, missing, _std(config), seed)
-    _check_padding(base, body)
-    return TextModel(body, None, fresh=sorted(missing), notes=notes).eval()
-
-
-def _in_base(body: Any, name: str) -> bool:
-    return name.startswith(f"{body.base_model_prefix}.")
-
-
-def _is_pooler(name: str) -> bool:
-    return "pooler" in name.split(".")
-
-
-def _final(body: Any) -> tuple[str, nn.Linear]:
-    """The linear layer that makes the logits: the last one outside the base."""
-    return [(n, m) for n, m in body.named_modules() if isinstance(m, nn.Linear) and not _in_base(body, n)][-1]
-
-
-def _permute(final: nn.Linear, order: list[int]) -> None:
-    with torch.no_grad():
-        for parameter in final.parameters():
-            parameter.copy_(parameter[order].clone())
-
-
-def _std(config: Any) -> float:
-    """Of new weights: what the architecture was born with."""
-    return float(config.to_dict().get("initializer_range", 0.02))
-
-
-def _load_tensors(folder: Path, names: Sequence[str]) -> list[torch.Tensor]:
-    from safetensors import safe_open
-
-    found = {}
-    for path in sorted(folder.glob("model*.safetensors")):
-        with safe_open(path, "pt") as weights:
-            found.update({n: weights.get_tensor(n).float() for n in names if n in weights.keys()})  # noqa: SIM118
-    if lost := set(names) - set(found):
-        raise _weights_missing(folder, lost)
-    return [found[n] for n in names]
-
-
-def _weights_missing(folder: Path, names: set[str]) -> ModelError:
-    return ModelError("model.weights_missing",
-                      t("{n} weights are missing, among them {x}", "缺少 {n} 个权重，如 {x}", n=len(names),
-                        x=min(names)),
-                      where=str(folder), fix=t("fetch it again or choose another model", "请重新获取或换一个模型"))
-
-
-def _another() -> str:
-    return t("choose another model; see: weitiao models", "请换一个模型；见：weitiao models")
-
-
-def _set_dropout(config: Any, value: float) -> None:
-    """Every dropout that the config states; what is left None there follows the others."""
-    for key, old in config.to_dict().items():
-        if re.search(r"(dropout|pdrop|dropout_prob)$", key) and isinstance(old, int | float):
-            setattr(config, key, value)
-
-
-def _head_dropout(config: Any) -> float:
-    stated = config.to_dict()
-    keys = ("classifier_dropout", "seq_classif_dropout", "hidden_dropout_prob")
-    return float(next(stated[k] for k in keys if stated.get(k) is not None))
-
-
-def _stack(base: Any) -> tuple[str, int]:
-    """Name and number of the layers: the first list of modules as long as the config says (ALBERT's are shared)."""
-    lists = [(n, len(m)) for n, m in base.named_modules() if isinstance(m, nn.ModuleList) and len(m)]
-    depth = base.config.get_text_config().num_hidden_layers
-    return next(((n, k) for n, k in lists if k == depth), lists[0])
-
-
-def _inputs(input_ids: torch.Tensor, attention_mask: torch.Tensor,
-            token_type_ids: torch.Tensor | None) -> dict[str, torch.Tensor]:
-    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-    return inputs if token_type_ids is None else {**inputs, "token_type_ids": token_type_ids}
-
-
-def _probe(whole: Any) -> dict[str, torch.Tensor]:
-    """Two rows of made-up tokens, one of them padded."""
-    config = whole.get_text_config()
-    pad = config.pad_token_id or 0
-    special = {pad, config.bos_token_id, config.eos_token_id}
-    words = [i for i in range(config.vocab_size) if i not in special][:: max(1, config.vocab_size // 9)][:9]
-    short = words[3:8]
-    ids = [words, short + [pad] * (len(words) - len(short))]
-    mask = [[1] * len(words), [1] * len(short) + [0] * (len(words) - len(short))]
-    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
-
-
-@torch.no_grad()
-def _check_padding(base: Base, body: Any) -> None:
-    """A row's logits must not depend on how far it is padded: some architectures look at the padding."""
-    both = _probe(body.config)
-    length = int(both["attention_mask"][1].sum())
-    padded = body(**both).logits[1]
-    alone = body(**{k: v[1:, :length] for k, v in both.items()}).logits[0]
-    if not torch.allclose(padded, alone, rtol=1e-3, atol=1e-3):
-        raise ModelError("model.padding_leaks",
-                         t("the outputs of {f} depend on padding", "{f} 的输出受填充影响", f=base.family),
-                         where="model.name", fix=_another())
+def load(folder: Path, head: HeadSpec) -> Model:
+    """A saved model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
+    if head.kind == "sequence":
+        return sequence.load(folder)
+    if head.kind in ("tokens", "span"):
+        return tokens.load(folder, head)
+    return language.load(folder, head, _folder.kind(_folder.config(folder)))

@@ -1,21 +1,32 @@
-"""What a task asks of a model. Light: imports no torch."""
+"""What a task asks of a model, and how the two speak. Light: imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "decoder_input_ids",
+          "decoder_attention_mask", "places")
+"""The names of a batch's tensors that go into the model; all others are the task's own."""
+
+Kind = Literal["sequence", "tokens", "span", "language", "corpus"]
+
 
 @dataclass(frozen=True, slots=True)
 class HeadSpec:
-    """A linear head with `outputs` numbers a row.
+    """What the model gives.
 
     Args:
-        outputs: size of the logits' last axis.
-        problem_type: transformers' own word, saved into config.json.
-        labels: output names, or () for regression.
+        outputs: size of the logits' last axis; 0 where it is the vocabulary's.
+        problem_type: transformers' own word, saved into config.json; "" where there is none.
+        labels: output names, or ().
+        kind: sequence: numbers a row, (W, outputs); tokens: numbers a token, (W, T, outputs); span: start and end of
+            each token, (W, T, 2); language: the vocabulary's logits at the batch's `places` (P,), of a decoder, an
+            encoder-decoder or a pair of encoders made into one; corpus: the same of a decoder, or of an encoder that
+            fills masks.
     """
 
     outputs: int
-    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"]
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression", ""] = ""
     labels: tuple[str, ...] = ()
+    kind: Kind = "sequence"

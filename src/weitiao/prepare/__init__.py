@@ -14,16 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from weitiao import splits
+from weitiao import splits, tasks
 from weitiao.core import files
-from weitiao.core.errors import DataError
+from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.formats import BadRow, File, empty
 from weitiao.prepare import comparing, profiling, sources
 from weitiao.prepare.checking import Checker, Part, read_part
 from weitiao.prepare.choosing import Choice, choose, require
-from weitiao.prepare.describing import describe, names
+from weitiao.prepare.describing import describe
 from weitiao.prepare.dividing import divide, strata_of
 from weitiao.prepare.rejects import Rejects, stop_if_too_many, writing
 from weitiao.prepare.telling import summary as summary
@@ -56,6 +56,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
         _no_good_row(found["train"], recipe.data.max_bad_share)
     split = recipe.data.split or _split_column(profile)
     choice = choose(recipe, _without(profile, recipe, split))
+    tasks.baselines(choice.task, recipe.evaluate.baselines)  # a wrong name must not wait for the end of the run
     with run.stage("prepare") as folder:
         with writing(folder / "rejected.jsonl") as rejects:
             read = _read(recipe, found, choice, split, rejects)
@@ -190,10 +191,9 @@ def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choi
 
     Raises DataError `data.too_many_bad_rows` when that is more than `share` of a part that was not cut by us.
     """
-    labels = set(choice.task.head().labels)
     out = dict(parts)
-    for part in ("validation", "test") if labels else ():
-        unknown = [_unknown_label(row.example, labels, choice) for row in parts[part]]
+    for part in ("validation", "test"):
+        unknown = [_unknown_label(row.example, choice) for row in parts[part]]
         out[part] = [row for row, bad in zip(parts[part], unknown, strict=True) if bad is None]
         bad_rows = [bad for bad in unknown if bad is not None]
         for bad in bad_rows:
@@ -203,10 +203,10 @@ def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choi
     return out
 
 
-def _unknown_label(example: Example, labels: set[str], choice: Choice) -> BadRow | None:
-    unknown = [name for name in names(example.target) if name not in labels]
-    if not unknown:
-        return None
-    file, _, line = example.source.rpartition(":")
-    return BadRow(file, int(line), choice.task.columns.get("label", ""), "row.unknown_label",
-                  t("no training row has the label {x!r}", "训练数据中没有标签 {x!r}", x=unknown[0]))
+def _unknown_label(example: Example, choice: Choice) -> BadRow | None:
+    try:
+        choice.task.check_target(example.target)
+    except RowError as e:
+        file, _, line = example.source.rpartition(":")
+        return BadRow(file, int(line), e.field, e.code, e.reason)
+    return None

@@ -40,7 +40,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     leaked_validation_ids: validation rows that also stand in train
     fingerprint: files (name to SHA-256), splits (part to SHA-256 of ids, inputs and targets), all
     """
-    targets = {part: _targets(examples) for part, examples in parts.items()}
+    targets = {part: choice.task.tally([e.target for e in examples]) for part, examples in parts.items()}
     labelled = bool(choice.task.head().labels)
     return {
         "task": {"name": choice.name, "columns": dict(choice.task.columns),
@@ -65,21 +65,6 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
         "fingerprint": _fingerprint(files, parts),
     }
-
-
-def names(target: Any) -> tuple[str, ...]:
-    """The labels of a target; none for a number."""
-    if isinstance(target, str):
-        return (target,)
-    return tuple(target) if isinstance(target, (list, tuple)) else ()
-
-
-def _targets(examples: Sequence[Example]) -> dict[str, Any]:
-    counts = Counter(name for e in examples for name in names(e.target))
-    if counts:
-        return dict(counts.most_common())
-    numbers = [float(e.target) for e in examples if isinstance(e.target, (int, float))]
-    return {"min": min(numbers), "mean": sum(numbers) / len(numbers), "max": max(numbers)} if numbers else {}
 
 
 def _rare(targets: Mapping[str, Mapping[str, int]]) -> list[str]:

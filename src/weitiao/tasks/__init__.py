@@ -3,7 +3,7 @@
 A task module has `Options` (a pydantic model; every field has a description and a default), `Task` (below) and
 `SAMPLES`: a tuple of `Sample`, small data sets on which the contract suite tunes a tiny model.
 
-The model's own `loss` is never used: `loss_sum` returns a sum and `count` what it sums over. One place (tune/loop.py)
+The model's own `loss` is never used: `loss_sum` returns a sum and `count` what it sums over. One place (tuning/loop.py)
 divides, by the count of the whole update. See docs/design.md, rule 2.
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from weitiao.core import plugins
+from weitiao.core.errors import RecipeError
+from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec as HeadSpec
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
     from weitiao.metrics import Score
     from weitiao.metrics.paired import Paired
+    from weitiao.models.build import Model
+
+Outputs = Sequence[Any]  # one entry a row, in the task's own form
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,16 @@ class Encoded:
     Args:
         windows: token ids with special tokens, each at most max_length long.
         types: token type ids of the same shapes, or () for models without them.
-        target: the target as numbers, or None when unknown.
+        target: the target as numbers, or None when unknown; for encoder-decoders also what the decoder reads.
         tokens_lost: how many tokens truncation cut.
+        notes: what the task wants to find again when it reads the outputs (where tokens stand in the text).
     """
 
     windows: tuple[tuple[int, ...], ...]
     types: tuple[tuple[int, ...], ...]
     target: Any
     tokens_lost: int = 0
+    notes: Any = None
 
     @property
     def length(self) -> int:
@@ -93,25 +100,48 @@ class Encoded:
 
 
 class Batch(dict[str, Any]):
-    """Tensors of one micro-batch: `input_ids`, `attention_mask` (W, T) [, `token_type_ids`]; `owner` (W,) says which
-    of the B rows a window belongs to; `targets` (B, ...) or absent."""
+    """Tensors of one micro-batch: what goes into the model under the names of `models.spec.INPUTS` (`input_ids`,
+    `attention_mask` (W, T), …); `owner` (W,) says which of the B rows a window belongs to; `targets`, or absent; and
+    whatever else the task wants to find again. Values that are no tensors stay where they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A tiny data set for the contract suite. `bad` rows must raise RowError in `read`."""
+    """A tiny data set for the contract suite. `bad` rows must raise RowError in `read`; `kinds` of base models can
+    learn it."""
 
     rows: tuple[Mapping[str, Any], ...]
     columns: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
     bad: tuple[Mapping[str, Any], ...] = ()
+    kinds: tuple[str, ...] = ("encoder",)
 
 
 class Task(Protocol):
-    """One task with its options and what it has learnt from the training targets (`fit`)."""
+    """One task with its options and what it has learnt from the training targets (`fit`).
 
-    options: BaseModel
-    columns: Mapping[str, str]  # role to column
+    What a model says of rows is an `Outputs`: a sequence with one entry a row, in the task's own form (an array of
+    logits, a list of spans, a text). Everything from `decode` on takes outputs, whoever made them: the tuned model or a
+    baseline.
+    """
+
+    BASELINES: ClassVar[tuple[str, ...]]  # names of weitiao.evaluate.baselines that answer this task
+    likelihood: ClassVar[bool]  # is the probability of the right answer itself a score? then see `score_rows`
+
+    @property
+    def options(self) -> BaseModel: ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Role to column."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The inputs of a row, in the order in which a person gives them."""
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The names of `quick`'s metrics, the first one chooses the best step."""
 
     @staticmethod
     def guess(profile: TableProfile, columns: Mapping[str, str]) -> Guess | None:
@@ -123,13 +153,23 @@ class Task(Protocol):
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn label names, class weights ... from the training rows. Raises DataError (`data.one_class` ...)."""
 
+    def bind(self, kind: str, tokenizer: Any) -> None:
+        """Meet the base model, before anything is encoded: its kind (encoder, decoder, encoder-decoder) and its
+        tokenizer. Raises ModelError where this task and such a base do not go together."""
+
     def state(self) -> dict[str, Any]:
-        """What `fit` learnt, as JSON; `restore` takes it back."""
+        """What `fit` and `calibrate` learnt, as JSON; `restore` takes it back."""
 
     def restore(self, state: Mapping[str, Any]) -> None: ...
 
     def strata(self, example: Example) -> str:
         """The name by which a split is stratified ("" for none)."""
+
+    def check_target(self, target: Any) -> None:
+        """Raises RowError `row.unknown_label` for a target that no training row has taught."""
+
+    def tally(self, targets: Sequence[Any]) -> dict[str, Any]:
+        """What the targets are, for a person: {name: rows}, or {"min", "mean", "max"} of numbers, or {}."""
 
     def head(self) -> HeadSpec: ...
 
@@ -141,38 +181,51 @@ class Task(Protocol):
     def collate(self, rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch: ...
 
     def count(self, batch: Batch) -> float:
-        """What `loss_sum` sums over (rows, or the rows' weights); additive over micro-batches and ranks."""
+        """What `loss_sum` sums over (rows, tokens, spans, or their weights); additive over micro-batches and ranks."""
 
     def loss_sum(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Sum of the rows' losses in float32 (scalar). `logits` is the model's output, (W, outputs)."""
+        """Sum of the losses in float32 (scalar). `logits` is what the model gave; see `HeadSpec.kind` for its shape."""
 
-    def logits(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """(B, outputs) float32: windows pooled to rows."""
+    def rows(self, logits: torch.Tensor, batch: Batch) -> Outputs:
+        """What one forward pass says of each row of the batch, on the CPU."""
 
-    def calibrate(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> None:
+    def outputs(self, model: Model, batch: Batch) -> Outputs:
+        """The model's answers to a batch without targets: mostly one forward pass and `rows`."""
+
+    def calibrate(self, rows: Outputs, targets: Sequence[Any]) -> None:
         """Learn from the validation rows what answers need beside the weights (a threshold); becomes part of
-        `state`. Called once, with the best step's outputs, before the bundle is written."""
+        `state`. Called once, with the best step's `rows`, before the bundle is written."""
 
-    def decode(self, logits: NDArray[np.float32]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """Predictions as a person reads them: {"label": ..., "probability": ..., "probabilities": {...}}."""
 
-    def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0,
-              resamples: int = 2000) -> list[Score]:
+    def specimen(self) -> dict[str, Any]:
+        """A prediction with all its keys and values of the right types, for the header of a table."""
+
+    def score(self, outputs: Outputs, targets: Sequence[Any], *, seed: int = 0, resamples: int = 2000) -> list[Score]:
         """All metrics, the primary one first, each with interval, n and signature."""
+
+    def score_rows(self, rows: Outputs, targets: Sequence[Any], *, seed: int = 0,
+                   resamples: int = 2000) -> list[Score]:
+        """With `likelihood`: the scores of what a forward pass over inputs and right answers says ([] without)."""
+
+    def compare(self, first: Outputs, second: Outputs, targets: Sequence[Any], *, seed: int = 0,
+                resamples: int = 2000) -> Paired:
+        """The difference of the primary metric between two systems' outputs for the same rows."""
+
+    def correct(self, outputs: Outputs, targets: Sequence[Any]) -> NDArray[np.float64]:
+        """Per row: its share of the primary metric (1/0 for accuracy), for paired tests and error tables."""
+
+    def quick(self, rows: Outputs, targets: Sequence[Any]) -> dict[str, float]:
+        """The cheap metrics of a validation during training, of `rows`, without intervals, primary first; `loss` is
+        added by the caller. Larger is better unless the name is in weitiao.metrics.LOWER_IS_BETTER."""
+
+
+class TextTask(Task, Protocol):
+    """A task of which each row's answer is a few numbers (`HeadSpec.kind` "sequence"): linear models can learn it."""
 
     def numbers(self, targets: Sequence[Any]) -> NDArray[Any]:
         """Targets as the head's numbers: label numbers (n,), 0/1 (n, outputs), or standardised floats (n,)."""
-
-    def compare(self, first: NDArray[np.float32], second: NDArray[np.float32], targets: Sequence[Any], *,
-                seed: int = 0, resamples: int = 2000) -> Paired:
-        """The difference of the primary metric between two systems' outputs for the same rows."""
-
-    def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
-        """Per row: its share of the primary metric (1/0 for accuracy), for paired tests and error tables."""
-
-    def quick(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> dict[str, float]:
-        """The cheap metrics of a validation during training, without intervals, primary first; `loss` is added by
-        the caller. Larger is better unless the name is in weitiao.metrics.LOWER_IS_BETTER."""
 
 
 def names() -> tuple[str, ...]:
@@ -195,3 +248,13 @@ def make(name: str, options: Mapping[str, Any], columns: Mapping[str, str]) -> T
 def read_all(task: Task, rows: Iterable[Row]) -> list[Example]:
     """Every row through `task.read`; the first bad one raises. For callers that have clean rows already."""
     return [task.read(r) for r in rows]
+
+
+def baselines(task: Task, asked: Sequence[str] | Literal["auto"]) -> tuple[str, ...]:
+    """The baselines of a task that the recipe asks for. Raises RecipeError for one that cannot answer it."""
+    wanted = task.BASELINES if asked == "auto" else tuple(asked)
+    if unfit := [name for name in wanted if name not in task.BASELINES]:
+        raise RecipeError("recipe.bad_value", t("this task has no baseline {x!r}", "该任务没有基线 {x!r}", x=unfit[0]),
+                          where="evaluate.baselines", expected=", ".join(task.BASELINES),
+                          fix=plugins.nearest(unfit[0], task.BASELINES))
+    return wanted

@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any
 from weitiao.core.errors import ModelError, RecipeError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
-from weitiao.tasks import Batch, Encoded
+from weitiao.models.spec import INPUTS
+from weitiao.tasks import Batch, Encoded, Outputs, Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
+
+    from weitiao.models.build import Model
 
 STRIDE = 4  # neighbouring windows share a quarter of their length
 
@@ -178,6 +183,12 @@ def collate(rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch:
     return batch
 
 
+def forward(task: Task, model: Model, batch: Batch) -> Outputs:
+    """One forward pass, and what the task's `rows` makes of it: the `outputs` of most tasks."""
+    logits = model(**{k: v.to(model.device) for k, v in batch.items() if k in INPUTS})
+    return task.rows(logits, batch)
+
+
 def add_targets(batch: Batch, rows: Sequence[Encoded], dtype: torch.dtype) -> Batch:
     """The batch with `targets` (B, ...), or as it is when a row has none."""
     import torch
@@ -197,3 +208,10 @@ def pool(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     total = logits.new_zeros(rows, logits.shape[1]).index_add(0, owner, logits)
     windows = logits.new_zeros(rows).index_add(0, owner, logits.new_ones(len(owner)))
     return total / windows[:, None]
+
+
+def table(outputs: Outputs, width: int) -> NDArray[np.float64]:
+    """Outputs that are rows of numbers as one array, (n, width)."""
+    import numpy as np
+
+    return np.asarray(outputs, np.float64).reshape(len(outputs), width)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,7 @@ from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Guess, Outputs, Sample, TableProfile, _columns, _shared
 from weitiao.tasks._labels import in_order, label_name, label_names
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from weitiao.metrics import Score
     from weitiao.metrics.paired import Paired
+    from weitiao.models.build import Model
 
 
 class Options(BaseModel):
@@ -55,7 +56,11 @@ class Options(BaseModel):
 
 
 class Task:
-    """See `weitiao.tasks.Task`. Targets of examples are a label, or a tuple of labels with `multi_label`."""
+    """See `weitiao.tasks.Task`. Targets of examples are a label, or a tuple of labels with `multi_label`; outputs are
+    rows of logits, (n, labels)."""
+
+    BASELINES: ClassVar[tuple[str, ...]] = ("majority", "tfidf", "frozen")
+    likelihood: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
         self.options, self.columns = options, columns
@@ -64,6 +69,14 @@ class Task:
         self.weights: tuple[float, ...] = ()
         self.threshold = 0.5 if options.threshold == "auto" else options.threshold
         self._index: dict[str, int] = {}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return _shared.text_roles(self.columns)
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        return ("f1_micro", "f1_macro", "lrap") if self.multi else ("accuracy", "f1_macro")
 
     # -- data ------------------------------------------------------------------------------------------------------
 
@@ -167,6 +180,16 @@ class Task:
         """The label; of several, the sorted set."""
         return "" if example.target is None else "\x1f".join(sorted(self._names(example.target)))
 
+    def bind(self, kind: str, tokenizer: Any) -> None:
+        """Any base that transformers has a classification head for."""
+
+    def check_target(self, target: Any) -> None:
+        self._number(target)
+
+    def tally(self, targets: Sequence[Any]) -> dict[str, Any]:
+        """Label to rows, the most frequent first."""
+        return dict(Counter(name for target in targets for name in self._names(target)).most_common())
+
     def head(self) -> HeadSpec:
         kind: Any = "multi_label_classification" if self.multi else "single_label_classification"
         return HeadSpec(len(self.labels), kind, self.labels)
@@ -211,7 +234,7 @@ class Task:
     def loss_sum(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """One label: Σ w_y · CE(logits, smoothed y) · (1 - p_y)^γ, as `torch.nn.CrossEntropyLoss` before its division
         by Σ w_y. Several: Σ over rows of the mean over labels of the binary cross-entropy, focal weight inside."""
-        rows = self.logits(logits, batch)
+        rows = _shared.pool(logits, batch)
         return self._binary(rows, batch["targets"]) if self.multi else self._single(rows, batch["targets"])
 
     def _single(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -237,21 +260,27 @@ class Task:
             losses = losses * _focal(p * targets + (1 - p) * (1 - targets), self.options.focal_gamma)
         return losses.mean(-1).sum()
 
-    def logits(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return _shared.pool(logits, batch)
+    def rows(self, logits: torch.Tensor, batch: Batch) -> Outputs:
+        return list(_shared.pool(logits, batch).cpu().numpy())
+
+    def outputs(self, model: Model, batch: Batch) -> Outputs:
+        return _shared.forward(self, model, batch)
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def calibrate(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> None:
+    def calibrate(self, outputs: Outputs, targets: Sequence[Any]) -> None:
         """Several labels a row: the threshold with the best micro-F1 on these (validation) rows."""
-        if self.multi and self.options.threshold == "auto" and len(logits):
+        if self.multi and self.options.threshold == "auto" and len(outputs):
             from weitiao.metrics.multilabel import best_threshold
 
-            self.threshold = best_threshold(self._probabilities(logits), self.numbers(targets))
+            self.threshold = best_threshold(self._probabilities(outputs), self.numbers(targets))
 
-    def decode(self, logits: NDArray[np.float32]) -> list[dict[str, Any]]:
+    def specimen(self) -> dict[str, Any]:
+        return self.decode([[0.0] * len(self.labels)])[0]
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """`{"label", "probability", "probabilities"}`, or `{"labels", "probabilities"}` with several a row."""
-        p = self._probabilities(logits)
+        p = self._probabilities(outputs)
         named = [dict(zip(self.labels, map(float, row), strict=True)) for row in p]
         if self.multi:
             return [{"labels": [n for n in self.labels if row[n] >= self.threshold], "probabilities": row}
@@ -260,12 +289,11 @@ class Task:
         return [{"label": self.labels[i], "probability": row[self.labels[i]], "probabilities": row}
                 for i, row in zip(best, named, strict=True)]
 
-    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _probabilities(self, outputs: Outputs) -> NDArray[np.float64]:
         """(n, labels): softmax, or the sigmoid of each with several labels a row."""
-        import numpy as np
         from scipy.special import expit, softmax
 
-        x = np.asarray(logits, np.float64)
+        x = _shared.table(outputs, len(self.labels))
         out: NDArray[np.float64] = expit(x) if self.multi else softmax(x, axis=1)
         return out
 
@@ -276,17 +304,22 @@ class Task:
         got = [self._number(x) for x in targets]
         return np.array(got, np.int64).reshape(len(got), *((len(self.labels),) if self.multi else ()))
 
-    def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0,
+    def score(self, outputs: Outputs, targets: Sequence[Any], *, seed: int = 0,
               resamples: int = 2000) -> list[Score]:
         """One label: accuracy first. Several: micro-F1 at the threshold first."""
         from weitiao.metrics import multilabel, singlelabel
 
-        p, y = self._probabilities(logits), self.numbers(targets)
+        p, y = self._probabilities(outputs), self.numbers(targets)
         if self.multi:
             return multilabel.scores(p, y, self.labels, threshold=self.threshold, seed=seed, resamples=resamples)
         return singlelabel.scores(p, y, self.labels, top_k=self.options.top_k, seed=seed, resamples=resamples)
 
-    def compare(self, first: NDArray[np.float32], second: NDArray[np.float32], targets: Sequence[Any], *,
+    def score_rows(self, rows: Outputs, targets: Sequence[Any], *, seed: int = 0,
+                   resamples: int = 2000) -> list[Score]:
+        """None: outputs are rows."""
+        return []
+
+    def compare(self, first: Outputs, second: Outputs, targets: Sequence[Any], *,
                 seed: int = 0, resamples: int = 2000) -> Paired:
         """Accuracy, or micro-F1 with several labels a row."""
         import numpy as np
@@ -299,21 +332,21 @@ class Task:
         given = [(self._probabilities(x) >= self.threshold).astype(np.int64) for x in (first, second)]
         return paired.micro_f1(y, *given, seed=seed, resamples=resamples)
 
-    def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
+    def correct(self, outputs: Outputs, targets: Sequence[Any]) -> NDArray[np.float64]:
         """One label: 1 or 0. Several: each row's own F1 (1 where no label is right and none is given)."""
         import numpy as np
 
-        p, y = self._probabilities(logits), self.numbers(targets)
+        p, y = self._probabilities(outputs), self.numbers(targets)
         if not self.multi:
             return np.asarray(p.argmax(1) == y, np.float64)
         given = p >= self.threshold
         hits, both = (given & (y == 1)).sum(1), given.sum(1) + y.sum(1)
         return np.where(both == 0, 1.0, 2 * hits / np.maximum(both, 1))
 
-    def quick(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> dict[str, float]:
+    def quick(self, outputs: Outputs, targets: Sequence[Any]) -> dict[str, float]:
         from weitiao.metrics import multilabel, singlelabel
 
-        p, y = self._probabilities(logits), self.numbers(targets)
+        p, y = self._probabilities(outputs), self.numbers(targets)
         if self.multi:
             return multilabel.quick(p, y, self.threshold)
         return singlelabel.quick(p, y)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +19,7 @@ from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Guess, Outputs, Sample, TableProfile, _columns, _shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from weitiao.metrics import Score
     from weitiao.metrics.paired import Paired
+    from weitiao.models.build import Model
 
 
 class Options(BaseModel):
@@ -40,11 +41,20 @@ class Options(BaseModel):
 
 
 class Task:
-    """See `weitiao.tasks.Task`. Targets of examples are floats in the data's own unit."""
+    """See `weitiao.tasks.Task`. Targets of examples are floats in the data's own unit; outputs are rows of one
+    standardised number, (n, 1)."""
+
+    BASELINES: ClassVar[tuple[str, ...]] = ("majority", "tfidf", "frozen")
+    likelihood: ClassVar[bool] = False
+    watched: ClassVar[tuple[str, ...]] = ("spearman", "pearson", "r2", "mae", "rmse")
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
         self.options, self.columns = options, columns
         self.mean, self.scale = 0.0, 1.0
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return _shared.text_roles(self.columns)
 
     # -- data ------------------------------------------------------------------------------------------------------
 
@@ -92,6 +102,16 @@ class Task:
         """None: numbers are split at random."""
         return ""
 
+    def bind(self, kind: str, tokenizer: Any) -> None:
+        """Any base that transformers has a classification head for."""
+
+    def check_target(self, target: Any) -> None:
+        """Any number can be learnt."""
+
+    def tally(self, targets: Sequence[Any]) -> dict[str, Any]:
+        """The range of the numbers."""
+        return {"min": min(targets), "mean": math.fsum(targets) / len(targets), "max": max(targets)} if targets else {}
+
     def head(self) -> HeadSpec:
         return HeadSpec(1, "regression")
 
@@ -117,28 +137,32 @@ class Task:
         """Σ (z - y)², or Σ Huber(z - y): d²/2 up to |d| = δ, then δ(|d| - δ/2); y standardised."""
         import torch.nn.functional as F
 
-        rows = self.logits(logits, batch)[:, 0]
+        rows = _shared.pool(logits, batch)[:, 0]
         if self.options.loss == "mse":
             return F.mse_loss(rows, batch["targets"], reduction="sum")
         return F.huber_loss(rows, batch["targets"], reduction="sum", delta=self.options.huber_delta)
 
-    def logits(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return _shared.pool(logits, batch)
+    def rows(self, logits: torch.Tensor, batch: Batch) -> Outputs:
+        return list(_shared.pool(logits, batch).cpu().numpy())
+
+    def outputs(self, model: Model, batch: Batch) -> Outputs:
+        return _shared.forward(self, model, batch)
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def calibrate(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> None:
+    def calibrate(self, outputs: Outputs, targets: Sequence[Any]) -> None:
         """Nothing to learn."""
 
-    def decode(self, logits: NDArray[np.float32]) -> list[dict[str, Any]]:
+    def specimen(self) -> dict[str, Any]:
+        return {"value": 0.0}
+
+    def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """`{"value": number}` in the data's own unit."""
-        return [{"value": float(v)} for v in self.values(logits)]
+        return [{"value": float(v)} for v in self.values(outputs)]
 
-    def values(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    def values(self, outputs: Outputs) -> NDArray[np.float64]:
         """(n,) in the data's own unit."""
-        import numpy as np
-
-        return np.asarray(logits, np.float64)[:, 0] * self.scale + self.mean
+        return _shared.table(outputs, 1)[:, 0] * self.scale + self.mean
 
     def numbers(self, targets: Sequence[Any]) -> NDArray[np.float64]:
         """Standardised targets, (n,)."""
@@ -146,16 +170,21 @@ class Task:
 
         return (np.asarray(targets, np.float64) - self.mean) / self.scale
 
-    def score(self, logits: NDArray[np.float32], targets: Sequence[Any], *, seed: int = 0,
+    def score(self, outputs: Outputs, targets: Sequence[Any], *, seed: int = 0,
               resamples: int = 2000) -> list[Score]:
         """Spearman's correlation first, then Pearson's, R², MAE, RMSE."""
         import numpy as np
 
         from weitiao.metrics import regression
 
-        return regression.scores(self.values(logits), np.asarray(targets, np.float64), seed=seed, resamples=resamples)
+        return regression.scores(self.values(outputs), np.asarray(targets, np.float64), seed=seed, resamples=resamples)
 
-    def compare(self, first: NDArray[np.float32], second: NDArray[np.float32], targets: Sequence[Any], *,
+    def score_rows(self, rows: Outputs, targets: Sequence[Any], *, seed: int = 0,
+                   resamples: int = 2000) -> list[Score]:
+        """None: outputs are rows."""
+        return []
+
+    def compare(self, first: Outputs, second: Outputs, targets: Sequence[Any], *,
                 seed: int = 0, resamples: int = 2000) -> Paired:
         """Spearman's correlation."""
         import numpy as np
@@ -165,18 +194,18 @@ class Task:
         y = np.asarray(targets, np.float64)
         return paired.spearman(y, self.values(first), self.values(second), seed=seed, resamples=resamples)
 
-    def correct(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> NDArray[np.float64]:
+    def correct(self, outputs: Outputs, targets: Sequence[Any]) -> NDArray[np.float64]:
         """Minus the absolute error: larger is better. (A correlation has no share for one row.)"""
         import numpy as np
 
-        return -np.abs(self.values(logits) - np.asarray(targets, np.float64))
+        return -np.abs(self.values(outputs) - np.asarray(targets, np.float64))
 
-    def quick(self, logits: NDArray[np.float32], targets: Sequence[Any]) -> dict[str, float]:
+    def quick(self, outputs: Outputs, targets: Sequence[Any]) -> dict[str, float]:
         import numpy as np
 
         from weitiao.metrics import regression
 
-        return regression.quick(self.values(logits), np.asarray(targets, np.float64))
+        return regression.quick(self.values(outputs), np.asarray(targets, np.float64))
 
 
 def number(value: Any, field: str) -> float:

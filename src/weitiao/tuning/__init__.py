@@ -29,10 +29,10 @@ from weitiao.tuning.plan import Plan
 from weitiao.tuning.session import Best, Session
 from weitiao.tuning.setup import Job, prepare
 from weitiao.tuning.stop import Interrupted, signals
-from weitiao.tuning.validate import outputs_and_loss
+from weitiao.tuning.validate import rows_and_loss
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 __all__ = ["Interrupted", "Outcome", "Rows", "fit"]
 
@@ -60,7 +60,7 @@ class Outcome:
     device: str
 
 
-def fit(recipe: Recipe, folder: Path, *, model: TextModel, task: Task, train: Rows, validation: Rows,
+def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, validation: Rows,
         on_event: OnEvent, allow_inexact: bool = False) -> Outcome:
     """Tune `model`; at the end it holds the best weights, in float32.
 
@@ -121,9 +121,9 @@ def _validated(job: Job, session: Session) -> dict[str, float]:
     """The task's quick metrics on the validation rows, and the loss."""
     engine = session.engine
     with engine.weights.showing(session.average.values if session.average else None):
-        outputs, loss = outputs_and_loss(engine.model, job.task, job.validation, engine.device,
-                                         most_tokens=engine.batches.micro_batch_tokens)
-    return {**job.task.quick(outputs, job.validation.targets), "loss": loss}
+        said, loss = rows_and_loss(engine.model, job.task, job.validation, engine.device,
+                                   most_tokens=engine.batches.micro_batch_tokens)
+    return {**job.task.quick(said, job.validation.targets), "loss": loss}
 
 
 class Pace:

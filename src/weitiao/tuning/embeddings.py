@@ -41,10 +41,10 @@ class UsedRows(nn.Module):
 
 
 def applies(base: PreTrainedModel) -> bool:
-    """Is the table trained, a plain one (some families scale inside), and not tied to an output layer?"""
-    table, output = base.get_input_embeddings(), base.get_output_embeddings()
-    tied = output is not None and output.weight is table.weight
-    return type(table) is nn.Embedding and bool(table.weight.requires_grad) and not tied
+    """Is the table trained, a plain one (some families scale inside), and without an output layer over all words?"""
+    table = base.get_input_embeddings()
+    return (type(table) is nn.Embedding and bool(table.weight.requires_grad)
+            and base.get_output_embeddings() is None)
 
 
 @contextmanager

@@ -20,13 +20,12 @@ from torch.optim import Optimizer
 
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
+from weitiao.models.spec import INPUTS
 from weitiao.tasks import Batch, Encoded, Task
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
 from weitiao.tuning.optim import set_rate
 from weitiao.tuning.weights import Weights
-
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Rows:
     def batch(self, rows: Sequence[int], task: Task, device: torch.device) -> Batch:
         """The tensors of these rows on the device."""
         made = task.collate([self.encoded[i] for i in rows], self.pad_id, self.pad_side)
-        return Batch({k: v.to(device) for k, v in made.items()})
+        return Batch({k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in made.items()})
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from weitiao.recipe import Recipe, Tune
 from weitiao.tasks import Encoded
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 MOST_VALIDATIONS = 20
 PAUSE = 60.0  # seconds between two automatic checkpoints: a kill costs little more than that
@@ -105,7 +105,7 @@ def evaluate_every(tune: Tune, total: int, per_epoch: int, rows: int) -> int:
     return max(-(-per_epoch // 2), -(-total // MOST_VALIDATIONS))
 
 
-def fingerprint(recipe: Recipe, model: TextModel, rows: Sequence[Sequence[Encoded]]) -> dict[str, Any]:
+def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]]) -> dict[str, Any]:
     """What a run's bytes depend on: recipe, encoded rows, base weights; thread count and instruction set."""
     data = hashlib.sha256()
     for part in rows:
@@ -116,7 +116,7 @@ def fingerprint(recipe: Recipe, model: TextModel, rows: Sequence[Sequence[Encode
             "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability()}
 
 
-def _weights(model: TextModel) -> str:
+def _weights(model: Model) -> str:
     """A hash of some numbers of every parameter below the head: enough to tell another base or another revision.
 
     A new head follows from base, data and recipe, though not to the last digit where the number of threads differs.

@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import nn
@@ -20,12 +21,13 @@ from weitiao.core import files
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import rng
+from weitiao.models.spec import INPUTS
 from weitiao.tasks import Batch, Task
 from weitiao.tuning.batches import pack
-from weitiao.tuning.loop import INPUTS, Rows
+from weitiao.tuning.loop import Rows
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.sequence import TextModel
 
 STRENGTH = 3e-2  # of the squared weights beside the mean loss (docs/log.md)
 MOST_ROWS = 8192  # more rows hardly move a linear model of some hundred features, and each costs a forward pass
@@ -84,7 +86,7 @@ def _features(model: TextModel, task: Task, rows: Rows, chosen: list[int], devic
     for micro in pack(chosen, rows.sizes, len(chosen), most_tokens):
         batch = rows.batch(micro, task, device)
         features = model.features(**{k: batch[k] for k in INPUTS if k in batch}).float()
-        parts.append(task.logits(features, batch).cpu())
+        parts.append(torch.from_numpy(np.stack(task.rows(features, batch))))
         targets.append(batch["targets"].cpu())
     model.train(training)
     together = torch.cat(parts)

@@ -20,7 +20,8 @@ from torch.optim import Optimizer
 from weitiao.core.errors import DataError, ModelError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
-from weitiao.core.seeds import rng
+from weitiao.models._parts import no_linear_head
+from weitiao.models.sequence import TextModel
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
 from weitiao.tuning import attention, embeddings, optim, precision, probe, schedule
@@ -34,7 +35,7 @@ from weitiao.tuning.session import Session
 from weitiao.tuning.weights import Average, Weights
 
 if TYPE_CHECKING:
-    from weitiao.models.build import TextModel
+    from weitiao.models.build import Model
 
 TIMED = 4  # updates whose gradients are computed to see how fast it goes; the first one warms up
 
@@ -45,7 +46,7 @@ class Job:
 
     recipe: Recipe
     home: Path
-    model: TextModel
+    model: Model
     task: Task
     train: Rows
     validation: Rows
@@ -64,7 +65,10 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     device = precision.device(began.device if began else tune.device)
     choice = precision.choose(began.precision if began else tune.precision, device, job.model.base.config.hidden_size)
     engine = _engine(job, stack, device, choice.name)
-    if tune.head_start == "probe" or (tune.head_start == "auto" and job.model.pooling == "mean"):
+    if tune.head_start == "probe" and not isinstance(job.model, TextModel):
+        raise no_linear_head()
+    if isinstance(job.model, TextModel) and (
+            tune.head_start == "probe" or (tune.head_start == "auto" and job.model.pooling == "mean")):
         probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
                     most_tokens=tune.micro_batch_tokens, path=job.home / "head.safetensors")
     plan = began or _plan(job, engine, choice, now)
@@ -112,7 +116,7 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
                   dropout=dropout, device=device, clip=tune.clip, seed=recipe.seed)
 
 
-def _checkpoint_activations(model: TextModel, stack: ExitStack) -> None:
+def _checkpoint_activations(model: Model, stack: ExitStack) -> None:
     base = model.base
     if not base.supports_gradient_checkpointing:
         raise RecipeError("recipe.bad_value", t("{f} cannot recompute activations", "{f} 不支持重算激活",
@@ -131,7 +135,7 @@ def _batches(job: Job) -> Batches:
                    micro_batch_tokens=tune.micro_batch_tokens)
 
 
-def _places(model: TextModel) -> dict[int, Place]:
+def _places(model: Model) -> dict[int, Place]:
     """Where each parameter stands, by identity."""
     layers = model.layers()
     head = {id(p) for p in model.head_parameters()}
@@ -151,7 +155,7 @@ def _stand_in(job: Job, stack: ExitStack, device: torch.device, places: dict[int
     places[id(rows)] = places[id(table)]
 
 
-def _optimizers(recipe: Recipe, weights: Weights, model: TextModel, places: dict[int, Place]) -> list[Optimizer]:
+def _optimizers(recipe: Recipe, weights: Weights, model: Model, places: dict[int, Place]) -> list[Optimizer]:
     tune, peak = recipe.tune, _number(recipe.tune.learning_rate)
     head = peak if tune.head_learning_rate == "auto" else tune.head_learning_rate
     named = {name: places[id(p)] for name, p in model.named_parameters() if p.requires_grad}
@@ -167,9 +171,7 @@ def _metric(job: Job) -> str:
     wanted = job.recipe.tune.metric
     if wanted == "loss" or not job.validation.encoded:
         return "loss"
-    targets = job.validation.targets
-    made_up = rng(job.recipe.seed, "metric names").normal(size=(len(targets), job.task.head().outputs))
-    names = [*job.task.quick(made_up.astype(np.float32), targets), "loss"]
+    names = [*job.task.watched, "loss"]
     if wanted == "auto":
         return names[0]
     if wanted not in names:

@@ -24,7 +24,7 @@ from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
 from weitiao.tuning import fit
 from weitiao.tuning.loop import Rows
-from weitiao.tuning.validate import outputs_and_loss
+from weitiao.tuning.validate import rows_and_loss
 
 
 def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
@@ -35,6 +35,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     name, task = load_task(run)
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
     tokenizer = models.tokenizer(base.folder)
+    task.bind(base.kind, tokenizer)
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
     train, validation = load(run, "train"), load(run, "validation")
@@ -55,9 +56,9 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                   on_event=on_event, allow_inexact=allow_inexact)
     model = method.merge(model)
     if validation:
-        outputs, _ = outputs_and_loss(model, task, rows["validation"], torch.device(outcome.device),
-                                      most_tokens=recipe.tune.micro_batch_tokens)
-        task.calibrate(outputs, [e.target for e in validation])
+        said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
+                                most_tokens=recipe.tune.micro_batch_tokens)
+        task.calibrate(said, [e.target for e in validation])
     bundle.save(run.folder / "model", model, tokenizer, name, task, settings, {
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},

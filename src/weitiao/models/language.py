@@ -1,0 +1,182 @@
+"""A base model that says words: decoders, encoder-decoders, and encoders that fill masks.
+
+>>> model = build(find("smollm2-135m"), HeadSpec(0, kind="language"), dropout=None, seed=1)
+>>> model(input_ids=ids, attention_mask=mask, places=places).shape     # logits only where something is learnt
+torch.Size([57, 49152])
+>>> model.generate({"input_ids": ids, "attention_mask": mask}, max_new_tokens=64)
+[[8, 412, 2], ...]
+
+The output layer over the vocabulary is the dearest part of a small model, and most positions teach nothing (a prompt, a
+padding): the layers run on all positions, the output layer only on those named by `places`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+from transformers.modeling_outputs import BaseModelOutput
+
+from weitiao.core.errors import ModelError
+from weitiao.core.i18n import t
+from weitiao.models import _load
+from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
+from weitiao.models.spec import HeadSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from weitiao.models import Base, Kind
+
+
+class LanguageModel(Model):
+    """Token ids to the vocabulary's logits at some positions.
+
+    Args:
+        body: transformers' model with its output layer.
+        notes: what a person should know about how it was put together.
+    """
+
+    def __init__(self, body: PreTrainedModel, notes: Sequence[str] = ()) -> None:
+        super().__init__(body, notes)
+        self._inner = body.base_model_prefix if body.base_model is not body else ""
+
+    @property
+    def base(self) -> PreTrainedModel:
+        """All of it: the output layer is often the word embeddings themselves."""
+        return self.body
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """None: nothing is new."""
+        return []
+
+    def forward(self, *, places: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+        """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks."""
+        if not self._inner:
+            whole: torch.Tensor = self.body(**inputs, **self._plain()).logits.flatten(0, 1)
+            return whole[places]
+        inner = self.body._modules[self._inner]
+        assert inner is not None
+        hidden = inner(**inputs, **self._plain()).last_hidden_state.flatten(0, 1)[places]
+        with self._answering(hidden[None]):
+            few: torch.Tensor = self.body(input_ids=places[None]).logits[0]
+        return few
+
+    def _plain(self) -> dict[str, bool]:
+        # Without a cache transformers reads from position_ids that start anew where one packed row ends.
+        return {} if "Masked" in type(self.body).__name__ else {"use_cache": False}
+
+    @contextmanager
+    def _answering(self, hidden: torch.Tensor) -> Iterator[None]:
+        """The body's own forward with given hidden states in place of its layers: every family's own scaling, caps
+        and biases stay part of the logits."""
+        inner = self.body._modules[self._inner]
+        self.body._modules[self._inner] = _Said(hidden)
+        try:
+            yield
+        finally:
+            self.body._modules[self._inner] = inner
+
+    @torch.inference_mode()
+    def generate(self, inputs: Mapping[str, torch.Tensor], **how: Any) -> list[list[int]]:
+        """New token ids of each row, without its prompt; the end token is the last where one was said.
+
+        Args:
+            inputs: `input_ids` and `attention_mask` (W, T), padded on the left for decoders.
+            how: transformers' generation settings (max_new_tokens, num_beams, do_sample, …).
+        """
+        given = {k: v.to(self.device) for k, v in inputs.items()}
+        with _load.quiet():
+            out = self.body.generate(**given, **how)
+        start = 1 if self.body.config.is_encoder_decoder else given["input_ids"].shape[1]
+        ends = {how.get("eos_token_id", self.body.generation_config.eos_token_id)} if not isinstance(
+            how.get("eos_token_id"), list) else set(how["eos_token_id"])
+        return [_until_end(row, ends) for row in out[:, start:].tolist()]
+
+    def save(self, folder: Path, tokenizer: Any) -> None:
+        with _load.quiet():
+            self.body.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+
+class _Said(nn.Module):
+    """Stands for a stack of layers that has already run."""
+
+    def __init__(self, hidden: torch.Tensor) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+    def forward(self, *_: Any, **__: Any) -> BaseModelOutput:
+        return BaseModelOutput(last_hidden_state=self.hidden)
+
+
+def _until_end(row: list[int], ends: set[int]) -> list[int]:
+    return next((row[: i + 1] for i, token in enumerate(row) if token in ends), row)
+
+
+def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> LanguageModel:
+    """The base with its output layer, fp32, eval mode. Raises ModelError `model.says_nothing` for a base that cannot
+    do what the task asks, `model.weights_missing`, …."""
+    config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
+    cls = _class(base.kind, head, base.family, config)
+    if dropout is not None:
+        set_dropout(config, dropout)
+    body, missing, other_shape = _load.load(cls, base.folder, config)
+    tied = {n for n in missing if n in (body._tied_weights_keys or {})}
+    fresh = {n for n in missing - tied if not n.startswith(f"{body.base_model_prefix}.")}
+    notes = []
+    if lost := (missing - tied - fresh) | other_shape:
+        raise weights_missing(base.folder, lost)
+    if fresh and base.kind == "encoder":  # most encoders come without the head that filled masks
+        _load.draw(body, fresh, std(config), seed)
+        notes.append(t("the checkpoint has no head that fills masks: a new one is drawn",
+                       "模型没有填空头：新建一个"))
+    elif fresh:
+        raise weights_missing(base.folder, fresh)
+    model = LanguageModel(body, notes).eval()
+    _check_places(model)
+    return model
+
+
+def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
+    """A saved model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
+    if lost := (missing - set(body._tied_weights_keys or {})) | other_shape:
+        raise weights_missing(folder, lost)
+    return LanguageModel(body).eval()
+
+
+def _class(kind: Kind, head: HeadSpec, family: str, config: Any) -> Any:
+    classes: dict[tuple[str, str], Any] = {
+        ("language", "decoder"): AutoModelForCausalLM, ("language", "encoder-decoder"): AutoModelForSeq2SeqLM,
+        ("corpus", "decoder"): AutoModelForCausalLM, ("corpus", "encoder"): AutoModelForMaskedLM}
+    cls = classes.get((head.kind, kind))
+    if cls is None or type(config) not in cls._model_mapping:
+        raise ModelError(
+            "model.says_nothing", t("{f} ({k}) has no output layer for this task", "{f}（{k}）没有该任务需要的输出层",
+                                    f=family, k=kind), where="model.name",
+            expected=t("a decoder or an encoder-decoder", "解码器或编码器-解码器") if head.kind == "language" else
+            t("an encoder or a decoder", "编码器或解码器"), fix=another())
+    return cls
+
+
+@torch.no_grad()
+def _check_places(model: LanguageModel) -> None:
+    """Logits at some positions must be those of the whole forward pass; where they are not, take the whole pass."""
+    inputs = probe(model.body.config)
+    if model.body.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = inputs["input_ids"]
+    whole = model.body(**inputs, **model._plain()).logits.flatten(0, 1)
+    places = torch.tensor([1, 4])
+    try:
+        same = torch.allclose(model(places=places, **inputs), whole[places], rtol=1e-4, atol=1e-4)
+    except (AttributeError, TypeError):  # a family whose forward asks more of its layers than hidden states
+        same = False
+    if not same:
+        model._inner = ""
