@@ -129,8 +129,9 @@ def another() -> str:
 def probe(whole: Any) -> dict[str, torch.Tensor]:
     """Two rows of made-up tokens, one of them padded."""
     config = whole.get_text_config()
-    pad = config.pad_token_id or 0
-    special = {pad, config.bos_token_id, config.eos_token_id}
+    stated = config.to_dict()  # not every family has every special token
+    pad = stated.get("pad_token_id") or 0
+    special = {pad, stated.get("bos_token_id"), stated.get("eos_token_id")}
     words = [i for i in range(config.vocab_size) if i not in special][:: max(1, config.vocab_size // 9)][:9]
     short = words[3:8]
     ids = [words, short + [pad] * (len(words) - len(short))]

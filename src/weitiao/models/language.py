@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import ModelOutput
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
@@ -104,6 +105,22 @@ class LanguageModel(Model):
             tokenizer.save_pretrained(folder)
 
 
+@dataclass
+class _Output(ModelOutput):
+    """What the families' output layers look for beside the hidden states: nothing."""
+
+    last_hidden_state: torch.Tensor | None = None
+    past_key_values: None = None
+    hidden_states: None = None
+    attentions: None = None
+    cross_attentions: None = None
+    decoder_hidden_states: None = None
+    decoder_attentions: None = None
+    encoder_last_hidden_state: None = None
+    encoder_hidden_states: None = None
+    encoder_attentions: None = None
+
+
 class _Said(nn.Module):
     """Stands for a stack of layers that has already run."""
 
@@ -111,8 +128,8 @@ class _Said(nn.Module):
         super().__init__()
         self.hidden = hidden
 
-    def forward(self, *_: Any, **__: Any) -> BaseModelOutput:
-        return BaseModelOutput(last_hidden_state=self.hidden)
+    def forward(self, *_: Any, **__: Any) -> _Output:
+        return _Output(last_hidden_state=self.hidden)
 
 
 def _until_end(row: list[int], ends: set[int]) -> list[int]:
