@@ -106,7 +106,7 @@ class LanguageModel(Model):
 
 
 @dataclass
-class _Output(ModelOutput):
+class _Output(ModelOutput):  # type: ignore[misc]
     """What the families' output layers look for beside the hidden states: nothing."""
 
     last_hidden_state: torch.Tensor | None = None
