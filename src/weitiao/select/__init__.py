@@ -40,6 +40,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     train = load(run, "train")
     base_name, why_base = _base_name(recipe, report["language"], len(train))
     base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
+    task.bind(base.kind, models.tokenizer(base.folder))
     max_length, why_length = _max_length(recipe, base)
     facts = Facts(rows=len(train), outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name)
