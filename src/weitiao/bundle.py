@@ -184,7 +184,7 @@ def save(folder: Path, model: Model, tokenizer: Any, name: str, task: tasks.Task
     with files.new_folder(folder) as tmp:
         model.save(tmp, tokenizer)
         files.write_json(tmp / "weitiao.json", {
-            "format": 1,
+            "format": 2,
             "weitiao": __version__,
             "task": {"name": name, "options": task.options.model_dump(mode="json"),
                      "columns": dict(task.columns), "state": task.state()},
@@ -209,7 +209,7 @@ def load(path: str | Path, *, device: str = "cpu") -> Bundle:
         raise RunError("bundle.missing", t("there is no tuned model here", "这里没有微调好的模型"), where=str(path),
                        fix=t("name a run folder; see all with: weitiao runs", "请给出运行目录；查看全部：weitiao runs"))
     facts = files.read_json(folder / "weitiao.json")
-    if facts.get("format") != 1:
+    if facts.get("format") != 2:
         raise RunError("bundle.version",
                        t("made by another version ({v})", "由其他版本（{v}）生成", v=facts.get("weitiao")),
                        where=str(folder), fix=t("install that version of weitiao", "请安装该版本的 weitiao"))
