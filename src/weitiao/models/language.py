@@ -27,7 +27,7 @@ from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
 from weitiao.models import _load
 from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
-from weitiao.models.spec import HeadSpec
+from weitiao.models.spec import START, HeadSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,6 +58,8 @@ class LanguageModel(Model):
 
     def forward(self, *, places: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks."""
+        if "decoder_input_ids" in inputs:
+            inputs["decoder_input_ids"] = self._begun(inputs["decoder_input_ids"])
         if not self._inner:
             whole: torch.Tensor = self.body(**inputs, **self._plain()).logits.flatten(0, 1)
             return whole[places]
@@ -67,6 +69,11 @@ class LanguageModel(Model):
         with self._answering(hidden[None]):
             few: torch.Tensor = self.body(input_ids=places[None]).logits[0]
         return few
+
+    def _begun(self, ids: torch.Tensor) -> torch.Tensor:
+        config = self.body.generation_config
+        start = config.decoder_start_token_id
+        return ids.masked_fill(ids == START, config.bos_token_id if start is None else start)
 
     def _plain(self) -> dict[str, bool]:
         # Without a cache transformers reads from position_ids that start anew where one packed row ends.
@@ -89,14 +96,14 @@ class LanguageModel(Model):
 
         Args:
             inputs: `input_ids` and `attention_mask` (W, T), padded on the left for decoders.
-            how: transformers' generation settings (max_new_tokens, num_beams, do_sample, …).
+            how: settings other than those of `HeadSpec.generation`, under transformers' names.
         """
         given = {k: v.to(self.device) for k, v in inputs.items()}
         with _load.quiet():
             out = self.body.generate(**given, **how)
         start = 1 if self.body.config.is_encoder_decoder else given["input_ids"].shape[1]
-        ends = {how.get("eos_token_id", self.body.generation_config.eos_token_id)} if not isinstance(
-            how.get("eos_token_id"), list) else set(how["eos_token_id"])
+        end = how.get("eos_token_id", self.body.generation_config.eos_token_id)
+        ends = set(end) if isinstance(end, list) else {end}
         return [_until_end(row, ends) for row in out[:, start:].tolist()]
 
     def save(self, folder: Path, tokenizer: Any) -> None:
@@ -155,6 +162,7 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
                        "模型没有填空头：新建一个"))
     elif fresh:
         raise weights_missing(base.folder, fresh)
+    _say_so(body, head)
     model = LanguageModel(body, notes).eval()
     _check_places(model)
     return model
@@ -166,7 +174,14 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
     if lost := (missing - set(body._tied_weights_keys or {})) | other_shape:
         raise weights_missing(folder, lost)
+    _say_so(body, head)
     return LanguageModel(body).eval()
+
+
+def _say_so(body: Any, head: HeadSpec) -> None:
+    """What the task says of answering goes beside the weights."""
+    if head.generation:
+        body.generation_config.update(**head.generation)
 
 
 def _class(kind: Kind, head: HeadSpec, family: str, config: Any) -> Any:

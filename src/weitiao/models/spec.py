@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "decoder_input_ids",
           "decoder_attention_mask", "places")
 """The names of a batch's tensors that go into the model; all others are the task's own."""
+
+START = -1
+"""In `decoder_input_ids`: the token with which this model's decoder begins, whatever its number."""
 
 Kind = Literal["sequence", "tokens", "span", "language", "corpus"]
 
@@ -24,9 +28,12 @@ class HeadSpec:
             each token, (W, T, 2); language: the vocabulary's logits at the batch's `places` (P,), of a decoder, an
             encoder-decoder or a pair of encoders made into one; corpus: the same of a decoder, or of an encoder that
             fills masks.
+        generation: how a language model answers, under transformers' own names (max_new_tokens, eos_token_id, …): they
+            go into generation_config.json, so that plain transformers says the same.
     """
 
     outputs: int
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression", ""] = ""
     labels: tuple[str, ...] = ()
     kind: Kind = "sequence"
+    generation: Mapping[str, Any] = field(default_factory=dict)

@@ -85,6 +85,7 @@ class Encoded:
         target: the target as numbers, or None when unknown; for encoder-decoders also what the decoder reads.
         tokens_lost: how many tokens truncation cut.
         notes: what the task wants to find again when it reads the outputs (where tokens stand in the text).
+        left_out: not to be learnt from: what it teaches does not fit into max_length.
     """
 
     windows: tuple[tuple[int, ...], ...]
@@ -92,6 +93,7 @@ class Encoded:
     target: Any
     tokens_lost: int = 0
     notes: Any = None
+    left_out: bool = False
 
     @property
     def length(self) -> int:
