@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from weitiao.core.errors import ModelError
+from weitiao.core.errors import DataError, ModelError
 from weitiao.core.i18n import t
 from weitiao.tasks import _sandbox
 
@@ -49,11 +49,18 @@ class Chat:
         messages: in order.
         every: learn every turn of the assistant, not only the last one.
         source: `file:line`, for errors.
+        keeps_start: where it is too long, its longest message loses its end; else the whole loses its beginning.
     """
 
     messages: tuple[Message, ...]
     every: bool = True
     source: str = ""
+    keeps_start: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Is an answer asked for?"""
+        return not self.messages or self.messages[-1].role != "assistant"
 
     @property
     def turns(self) -> list[int]:
@@ -84,8 +91,7 @@ class Plain:
         return [self._pieces(chat) for chat in chats]
 
     def _pieces(self, chat: Chat) -> tuple[Piece, ...]:
-        asked = not chat.messages or chat.messages[-1].role != "assistant"
-        learnt = set() if asked else set(chat.turns)
+        learnt = set() if chat.asks else set(chat.turns)
         out: list[Piece] = []
         waiting = ""
         for i, (role, content) in enumerate(chat.messages):
@@ -95,7 +101,7 @@ class Plain:
                 waiting = "\n\n"
             else:
                 waiting += content + (self.stop if role == "assistant" else "") + "\n\n"
-        if asked:
+        if chat.asks:
             out.append(Piece(waiting + _HEADS["assistant"], len(chat.messages) - 1, False))
         return tuple(out)
 
@@ -109,22 +115,19 @@ class Own:
     stop: str
 
     def pieces(self, chats: Sequence[Chat]) -> list[tuple[Piece, ...]]:
-        """Raises ModelError `model.template_refused`, also where a later turn changes how an earlier one is shown:
-        then what is learnt would not follow what is asked."""
-        wanted: list[dict[str, Any]] = []
-        for chat in chats:
-            if chat.messages[-1].role != "assistant":
-                wanted.append(variables(chat.messages, ask=True))
-                continue
-            for i in chat.turns:
-                wanted += [variables(chat.messages[:i], ask=True), variables(chat.messages[: i + 1], ask=False)]
-        texts = iter(_sandbox.render(self.template, wanted, self.tokens) if wanted else [])
+        """Raises ModelError `model.template_refused`, DataError `data.template_refuses` with the rows that the template
+        does not take, or of which a later turn changes how an earlier one is shown: what is learnt would not follow
+        what is asked."""
+        wanted = [variables(messages, ask=ask) for chat in chats for messages, ask in _prefixes(chat)]
+        texts = iter(_sandbox.try_each(self.template, wanted, self.tokens) if wanted else [])
         out: list[tuple[Piece, ...]] = []
         for chat in chats:
-            if chat.messages[-1].role != "assistant":
-                out.append((Piece(next(texts), len(chat.messages) - 1, False),))
-            else:
-                out.append(self._learnt(chat, [(next(texts), next(texts)) for _ in chat.turns]))
+            found = [next(texts) for _ in _prefixes(chat)]
+            if why := next((x["refused"] for x in found if "refused" in x), ""):
+                raise _refused_row(chat, why)
+            prompts = [x["text"] for x in found]
+            out.append((Piece(prompts[0], len(chat.messages) - 1, False),) if chat.asks else
+                       self._learnt(chat, list(zip(prompts[::2], prompts[1::2], strict=True))))
         return out
 
     def _learnt(self, chat: Chat, texts: Sequence[tuple[str, str]]) -> tuple[Piece, ...]:
@@ -134,12 +137,27 @@ class Own:
             begin = whole.find(chat.messages[i].content.strip(), len(prompt))
             end = whole.find(self.stop, begin + len(chat.messages[i].content.strip()))
             if not (prompt.startswith(done) and whole.startswith(prompt)) or begin < 0 or end < 0:
-                raise _sandbox.refused(t("{s}: the prompt is not the beginning of prompt and answer",
-                                         "{s}：提示并不是“提示+回答”的开头", s=chat.source or "messages"))
+                raise _refused_row(chat, t("the prompt is not the beginning of prompt and answer",
+                                           "提示并不是“提示+回答”的开头"))
             end += len(self.stop)
             out += [Piece(prompt[len(done):], i - 1, False), Piece(whole[len(prompt):end], i, True)]
             done = whole[:end]
         return tuple(out)
+
+
+def _prefixes(chat: Chat) -> list[tuple[Sequence[Message], bool]]:
+    """What the template is asked to show: each answer's prompt, and the prompt with the answer."""
+    if chat.asks:
+        return [(chat.messages, True)]
+    return [x for i in chat.turns for x in ((chat.messages[:i], True), (chat.messages[: i + 1], False))]
+
+
+def _refused_row(chat: Chat, why: str) -> DataError:
+    return DataError("data.template_refuses", t("the model's chat template does not take this conversation: {e}",
+                                                "模型的对话模板不接受这段对话：{e}", e=why),
+                     where=chat.source or "messages",
+                     fix=t("change or remove the row, or set task.template=plain",
+                           "请修改或删除该行，或设 task.template=plain"))
 
 
 def variables(messages: Sequence[Message], *, ask: bool) -> dict[str, Any]:

@@ -82,6 +82,24 @@ class Speaker:
         return rows
 
     def _decoder(self, chats: Sequence[Chat], max_length: int) -> list[Encoded]:
+        rows = self._rows(chats, max_length)
+        long = [i for i, row in enumerate(rows) if row.tokens_lost and chats[i].keeps_start and not row.left_out]
+        again = self._rows([self._shortened(chats[i], rows[i].tokens_lost) for i in long], max_length)
+        for i, row in zip(long, again, strict=True):
+            rows[i] = replace(row, tokens_lost=rows[i].tokens_lost)
+        return rows
+
+    def _shortened(self, chat: Chat, lost: int) -> Chat:
+        """The longest message without its last tokens."""
+        prompt = chat.messages if chat.asks else chat.messages[:-1]
+        at = max(range(len(prompt)), key=lambda i: len(prompt[i].content))
+        ends = [end for _, end in self.tokenizer(prompt[at].content, add_special_tokens=False,
+                                                 return_offsets_mapping=True)["offset_mapping"]]
+        kept = ends[-lost - 2] if len(ends) > lost + 1 else 0  # one more: the cut may part what was one token
+        short = prompt[at]._replace(content=prompt[at].content[:kept].rstrip())
+        return replace(chat, messages=(*chat.messages[:at], short, *chat.messages[at + 1 :]))
+
+    def _rows(self, chats: Sequence[Chat], max_length: int) -> list[Encoded]:
         pieces = self.renderer.pieces(chats)
         ids = iter(self._ids([(p.text, n > 0) for row in pieces for n, p in enumerate(row)]))
         return [self._row([(p, next(ids)) for p in row], chat, max_length)
@@ -109,7 +127,7 @@ class Speaker:
         return () if tuple(first[: len(self.lead)]) == self.lead else self.lead
 
     def _both(self, chats: Sequence[Chat], max_length: int) -> list[Encoded]:
-        asked = [chat.messages[-1].role != "assistant" for chat in chats]
+        asked = [chat.asks for chat in chats]
         sources = [source(chat.messages if ask else chat.messages[:-1])
                    for chat, ask in zip(chats, asked, strict=True)]
         read = self.tokenizer(sources, truncation=False)["input_ids"] if sources else []
