@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.core import files, i18n, seeds
+from weitiao.core import files, i18n, languages, seeds
 from weitiao.core.errors import DataError, MissingExtra, RunError
-from weitiao.core.text import dominant_language, fold
+from weitiao.core.text import dominant_language, fold, is_unspaced
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,29 @@ def test_folding_twice_changes_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "language"), [
-    ("这家店很好吃 very good", "zh"), ("It was good", "en"), ("Всё хорошо", "other"), ("123 !!", "other"), ("", "other"),
+    ("这家店很好吃 very good", "zh"), ("It was good", "en"), ("Всё хорошо", "other"), ("정말 맛있어요", "other"), ("とてもおいしい", "other"), ("123 !!", "other"), ("", "other"),
 ])
 def test_the_language_of_texts(text: str, language: str) -> None:
     assert dominant_language([text]) == language
+
+
+@pytest.mark.parametrize(("text", "unspaced"), [
+    ("这家店很好吃 very", True), ("とてもおいしい", True), ("อร่อยมาก", True), ("정말 맛있어요", False), ("It was 好", False), ("12!", False),
+])
+def test_scripts_without_spaces(text: str, unspaced: bool) -> None:
+    assert is_unspaced([text]) == unspaced
+
+
+@pytest.mark.parametrize(("code", "language"), [
+    ("zh", "zh"), ("zh-CN", "zh"), ("zho_Hant", "zh"), ("cmn", "zh"), ("en_XX", "en"), ("EN", "en"), ("deu_Latn", "de"),
+    ("arb_Arab", "ar"), ("nob", "no"), ("nb", "no"), ("xx", "xx"), ("source text", ""), ("", ""), ("a", "")])
+def test_language_codes(code: str, language: str) -> None:
+    assert languages.primary(code) == language
+
+
+def test_the_table_of_languages() -> None:
+    assert languages.english_name("deu_Latn") == "German" and languages.english_name("xx") == "xx"
+    assert languages.three_letters("zh") == ["zho", "cmn"] and languages.three_letters("xx") == ["xx"]
+    assert languages.is_known("pt-BR") and not languages.is_known("text")
+    assert languages.is_traditional("zho_Hant") and languages.is_traditional("zh-TW")
+    assert not languages.is_traditional("zho_Hans")

@@ -181,7 +181,9 @@ def paired(difference: float, low: float | None, high: float | None, p: float, m
     (paired(0.01, None, None, 0.01), "not established: fine-tuning and TF-IDF differ by +1.0 points (n=1,200, p=0.010)",
      "尚不能断定：微调与 TF-IDF 相差 +1.0 个百分点（n=1,200，p=0.010）"),
     (paired(0.07, 0.05, 0.09, 0.001, "spearman"), "fine-tuning beats TF-IDF by 0.070 ± 0.020 in Spearman correlation "
-     "(n=1,200, p=0.001)", "微调比 TF-IDF 高 0.070 ± 0.020（Spearman 相关）（n=1,200，p=0.001）")])
+     "(n=1,200, p=0.001)", "微调比 TF-IDF 高 0.070 ± 0.020（Spearman 相关）（n=1,200，p=0.001）"),
+    (paired(0.203, 0.191, 0.215, 0.001, "bleu"), "fine-tuning beats TF-IDF by 20.3 ± 1.2 BLEU (n=1,200, p=0.001)",
+     "微调比 TF-IDF 高 20.3 ± 1.2 BLEU（n=1,200，p=0.001）")])
 def test_the_sentence(got: Paired, en: str, zh: str) -> None:
     from weitiao.evaluate._sentences import sentence
 

@@ -7,8 +7,13 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
-_HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
+# Escapes: U+F900 is the same as U+8C48 to whatever normalises this file, and Hangul lies between the two.
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]+")
+# Han, kana, Thai, Lao, Tibetan, Burmese, Khmer: scripts that put no space between words.
+UNSPACED = (r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u3005\u3007\u3041-\u30ff\u31f0-\u31ff"
+            r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 Language = Literal["zh", "en", "other"]
 
@@ -55,3 +60,12 @@ def dominant_language(texts: Iterable[str]) -> Language:
     if other > han + latin:
         return "other"
     return "zh" if han >= latin and han else "en" if latin else "other"
+
+
+def is_unspaced(texts: Iterable[str]) -> bool:
+    """Are most letters of scripts that put no space between words (Chinese, Japanese, Thai, …)?"""
+    unspaced = letters = 0
+    for text in texts:
+        unspaced += len(_UNSPACED.findall(text))
+        letters += sum(map(str.isalpha, text))
+    return unspaced * 2 > letters

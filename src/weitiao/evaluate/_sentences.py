@@ -14,9 +14,15 @@ from weitiao.evaluate import baselines
 from weitiao.metrics import Score
 from weitiao.metrics.paired import Paired
 
-_NO_SHARES = ("spearman", "pearson", "r2", "mcc", "mae", "mse", "rmse", "log_loss")
+_NO_SHARES = ("spearman", "pearson", "r2", "mcc", "mae", "mse", "rmse", "log_loss", "length_ratio",
+              "perplexity", "bits_per_byte", "distinct1", "distinct2")
+_POINTS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2",
+           "rougeL": "ROUGE-L"}  # written in hundredths without a sign, as papers do
 _NAMES = {"accuracy": ("accuracy", "准确率"), "f1_micro": ("micro-F1", "微平均 F1"),
-          "f1_macro": ("macro-F1", "宏平均 F1"), "spearman": ("Spearman correlation", "Spearman 相关")}
+          "f1_macro": ("macro-F1", "宏平均 F1"), "spearman": ("Spearman correlation", "Spearman 相关"),
+          "exact_match": ("the same text", "完全一致"), "numeric_match": ("the same number", "数值一致"),
+          "perplexity": ("perplexity", "困惑度"), "bits_per_byte": ("bits per byte", "每字节比特数"),
+          **{name: (title, title) for name, title in _POINTS.items()}}
 
 
 def sentence(score: Score, paired: Paired | None, baseline: str) -> dict[str, str]:
@@ -82,7 +88,7 @@ def _name(metric: str) -> tuple[str, str]:
 
 
 def _number(metric: str, value: float) -> str:
-    return _plain(metric, value) + ("" if metric in _NO_SHARES else " %")
+    return _plain(metric, value) + ("" if metric in _NO_SHARES or metric in _POINTS else " %")
 
 
 def _plain(metric: str, value: float, *, sign: bool = False) -> str:
@@ -99,4 +105,6 @@ def _interval(metric: str, low: float | None, high: float | None, *, plain: bool
 
 def _units(metric: str) -> tuple[str, str]:
     """What stands behind a difference."""
+    if metric in _POINTS:
+        return f" {_POINTS[metric]}", f" {_POINTS[metric]}"
     return (f" in {_name(metric)[0]}", f"（{_name(metric)[1]}）") if metric in _NO_SHARES else (" points", " 个百分点")

@@ -113,6 +113,25 @@ def spearman(truth: Array, first: Array, second: Array, *, resamples: int, seed:
                       np.ones(len(truth), np.int64), resamples, seed)
 
 
+def of_sums(metric: str, formula: Callable[[Array], Array], first: Array, second: Array, *, resamples: int,
+            seed: int) -> Paired:
+    """Of a metric that is a formula of sums over rows.
+
+    Args:
+        metric: its name.
+        formula: sums (b, m) to values (b,).
+        first, second: (n, m) numbers of each row that add up.
+    """
+    return _bootstrap(metric, lambda counts: formula(counts @ first) - formula(counts @ second),
+                      np.ones(len(first), np.int64), resamples, seed)
+
+
+def means(metric: str, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:
+    """Of a number that every row has, (n,) each: the difference of the means."""
+    gaps, cells = np.unique(first - second, return_counts=True)
+    return _bootstrap(metric, lambda counts: counts @ gaps / counts.sum(1), cells, resamples, seed)
+
+
 def _bootstrap(metric: str, difference: Callable[[Array], Array], cells: Labels, resamples: int, seed: int) -> Paired:
     column: Statistic = lambda counts: difference(counts)[:, None]  # noqa: E731
     got = resample(column, cells, resamples=resamples, seed=seed)

@@ -21,9 +21,17 @@ _BASE = {
     "pearson": ("Pearson correlation", "Pearson 相关"), "r2": ("R²", "R²"),
     "mae": ("mean absolute error", "平均绝对误差"),
     "rmse": ("root mean square error", "均方根误差"), "loss": ("loss", "损失"),
+    "bleu": ("BLEU", "BLEU"), "chrf": ("chrF", "chrF"), "ter": ("TER", "TER"), "rouge1": ("ROUGE-1", "ROUGE-1"),
+    "rouge2": ("ROUGE-2", "ROUGE-2"), "rougeL": ("ROUGE-L", "ROUGE-L"),
+    "exact_match": ("the same text", "完全一致"), "numeric_match": ("the same number", "数值一致"),
+    "distinct1": ("distinct-1", "distinct-1"), "distinct2": ("distinct-2", "distinct-2"),
+    "length_ratio": ("length beside the reference", "与参考的长度比"), "perplexity": ("perplexity", "困惑度"),
+    "bits_per_byte": ("bits per byte", "每字节比特数"),
 }
 _AVERAGES = {"macro": ("macro", "宏平均"), "micro": ("micro", "微平均"), "weighted": ("weighted", "加权")}
-_SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece")
+_SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece",
+           "exact_match", "numeric_match")
+_POINTS = ("bleu", "chrf", "ter", "rouge1", "rouge2", "rougeL")  # written in hundredths without a sign, as papers do
 
 
 def metric(name: str) -> str:
@@ -45,20 +53,25 @@ def is_share(name: str) -> bool:
 
 
 def number(name: str, value: float) -> str:
-    """A metric's value: per cent for shares, three decimals else."""
-    return f"{100 * value:.1f} %" if is_share(name) else f"{value:.3f}"
+    """A metric's value: per cent for shares, hundredths for BLEU and its like, three decimals else."""
+    return _plain(name, value) + (" %" if is_share(name) else "")
 
 
 def tick(name: str) -> Callable[[float], str]:
     """How an axis of that metric is written."""
-    return (lambda v: f"{100 * v:.3g} %") if is_share(name) else (lambda v: f"{v:.3g}")
+    sign = " %" if is_share(name) else ""
+    return (lambda v: f"{100 * v:.3g}{sign}") if sign or name in _POINTS else (lambda v: f"{v:.3g}")
 
 
 def interval(name: str, low: float | None, high: float | None) -> str:
     """`[84.9, 88.6] %`, or nothing where none is defined."""
     if low is None or high is None:
         return ""
-    return f"[{100 * low:.1f}, {100 * high:.1f}] %" if is_share(name) else f"[{low:.3f}, {high:.3f}]"
+    return f"[{_plain(name, low)}, {_plain(name, high)}]" + (" %" if is_share(name) else "")
+
+
+def _plain(name: str, value: float) -> str:
+    return f"{100 * value:.1f}" if is_share(name) or name in _POINTS else f"{value:.3f}"
 
 
 def setting(name: str) -> str:
