@@ -157,7 +157,8 @@ def _message(one: Any, i: int, column: str) -> list[Message]:
     if isinstance(one, (list, tuple)) and len(one) == 2:  # (question, answer)
         return [Message(role, _plain(text, column)) for role, text in zip(_PARTNERS, one, strict=True)]
     if not isinstance(one, Mapping):
-        raise RowError("row.no_messages", column, t("message {n} is {x}", "第 {n} 条消息是 {x}", n=i + 1, x=_short(one)))
+        raise RowError("row.no_messages", column, t("message {n} is {x}", "第 {n} 条消息是 {x}", n=i + 1,
+                                                    x=_short(one)))
     role, content = one.get("role", one.get("from")), one.get("content", one.get("value"))
     if str(role).casefold() not in _SAYS:
         raise RowError("row.unknown_role", column,

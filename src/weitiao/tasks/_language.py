@@ -11,16 +11,17 @@ logits at `places` are ever computed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from weitiao.models.spec import START
 from weitiao.tasks import Batch, Encoded
 from weitiao.tasks._speaker import IGNORED, Speaker
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from weitiao.metrics import Score
 
@@ -158,28 +159,20 @@ def rows(logits: torch.Tensor, batch: Batch) -> list[Said]:
 
 def quick(said: Sequence[Said]) -> dict[str, float]:
     """`{"perplexity": exp(Σ nats / Σ tokens)}` of all rows."""
-    nats, tokens = math.fsum(s.nll for s in said), sum(s.tokens for s in said)
-    return {"perplexity": _exp(nats / max(1, tokens))}
+    from weitiao.metrics import likelihood
+
+    return {"perplexity": likelihood.quick(_sums(said))["perplexity"]}
 
 
 def score_rows(said: Sequence[Said], *, seed: int, resamples: int) -> list[Score]:
-    """Perplexity, exp(Σ nats / Σ tokens), and bits per byte, Σ nats / (ln 2 · Σ bytes), over the rows: the stop tokens
-    cost bits, too, but are no bytes. Intervals by bootstrap over rows."""
+    """Perplexity, exp(Σ nats / Σ tokens), and bits per byte, Σ nats / (ln 2 · Σ bytes), with intervals over rows. Stop
+    tokens cost bits, too, but are no bytes."""
+    from weitiao.metrics import likelihood
+
+    return likelihood.scores(_sums(said), seed=seed, resamples=resamples)
+
+
+def _sums(said: Sequence[Said]) -> NDArray[np.float64]:
     import numpy as np
 
-    from weitiao.metrics import intervals
-
-    table = np.array([(s.nll, s.tokens, max(s.bytes, 0)) for s in said], np.float64).reshape(len(said), 3)
-
-    def both(counts: Any) -> Any:
-        nats, tokens, sizes = (counts @ table).T
-        return np.column_stack([np.exp(np.minimum(nats / np.maximum(tokens, 1), 700)),
-                                nats / math.log(2) / np.maximum(sizes, 1)])
-
-    found = intervals.bootstrap(["perplexity", "bits_per_byte"], both, np.ones(len(said), np.int64),
-                                resamples=resamples, seed=seed)
-    return list(found.values())
-
-
-def _exp(x: float) -> float:
-    return math.exp(min(x, 700.0))
+    return np.array(said, np.float64).reshape(len(said), 3)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from weitiao.core.i18n import t
 from weitiao.tasks import ColumnProfile, Guess, TableProfile
-from weitiao.tasks._columns import ONLY_IF_ASKED
+from weitiao.tasks._columns import ONLY_IF_ASKED as ONLY_IF_ASKED
 
 ROLES = ("prompt", "input", "system", "history", "messages", "target")
 _BESIDE = {
@@ -114,7 +114,8 @@ def is_free(column: ColumnProfile, rows: int) -> bool:
     """Are these texts that somebody wrote, rather than labels that repeat?"""
     if column.kind == "list":
         return column.mean_chars > 30
-    return column.kind == "text" and not is_label(column, rows) and (column.distinct * 2 > rows or column.mean_chars > 40)
+    return column.kind == "text" and not is_label(column, rows) and (
+        column.distinct * 2 > rows or column.mean_chars > 40)
 
 
 def is_label(column: ColumnProfile, rows: int) -> bool:

@@ -28,15 +28,15 @@ def scores(outputs: Sequence[Text], references: References, metric: str, languag
     """All of them, `metric` first; `varied` adds distinct-n. `stopped`: the share of answers that the model ended."""
     from weitiao.metrics import answers, intervals, rouge, translation, wording
 
-    how: dict[str, int] = {"seed": seed, "resamples": resamples}
     said = [o.text for o in outputs]
-    found = rouge.scores(said, references, **how)
+    found = rouge.scores(said, references, seed=seed, resamples=resamples)
     found = found[::-1] if metric == "rougeL" else found
-    found += [s for s in translation.scores(said, references, language, **how) if s.name != "ter"]
+    found += [s for s in translation.scores(said, references, language, seed=seed, resamples=resamples)
+              if s.name != "ter"]
     found.append(answers.exact_match(said, references))
     if metric == "numeric_match":
         found.append(answers.numeric_match(said, references))
-    worded = wording.scores(said, references, **how)
+    worded = wording.scores(said, references, seed=seed, resamples=resamples)
     found += worded if varied else [s for s in worded if s.name == "length_ratio"]
     found.append(intervals.share_score("stopped", sum(o.stopped for o in outputs), len(outputs)))
     return sorted(found, key=lambda s: s.name != metric)

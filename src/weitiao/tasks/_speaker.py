@@ -54,6 +54,11 @@ class Speaker:
     lead: tuple[int, ...]
     stop: int
 
+    @property
+    def own(self) -> bool:
+        """Is it the model's own chat template?"""
+        return isinstance(self.renderer, _render.Own)
+
     # -- to ids ----------------------------------------------------------------------------------------------------
 
     def encode(self, chats: Sequence[Chat], max_length: int, too_long: TooLong = "truncate") -> list[Encoded]:

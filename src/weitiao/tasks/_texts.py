@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +21,9 @@ from weitiao.core.i18n import t
 from weitiao.core.text import dominant_language
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, TableProfile, _asked, _language, _scoring, _speaker
+from weitiao.tasks import Batch, Encoded, Guess, Outputs, TableProfile, _asked, _language, _render, _scoring, _speaker
 from weitiao.tasks._render import Chat
+from weitiao.tasks._speaker import Text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +120,7 @@ class Task:
         self.speaker: _speaker.Speaker | None = None
 
     @property
-    def BASELINES(self) -> tuple[str, ...]:  # noqa: N802 - the protocol's name
+    def BASELINES(self) -> tuple[str, ...]:
         return self.form.baselines
 
     @property
@@ -224,6 +225,29 @@ class Task:
             room = tokenizer.model_max_length - int(self.head().generation["max_new_tokens"])
             max_length = min(max_length, max(8, room)) if all(e.target is None for e in examples) else max_length
         return speaker.encode([self.chat(e) for e in examples], max_length, self.options.too_long)
+
+    def encode_after(self, shown: Sequence[Example], examples: Sequence[Example], max_length: int) -> list[Encoded]:
+        """Prompts of `examples`, each after the `shown` rows with their answers, for a model that was not tuned."""
+        speaker = self._speaker()
+        before = tuple(m for e in shown for m in self.chat(e).messages)
+        chats = [self.chat(replace(e, target=None)) for e in examples]
+        chats = [replace(c, messages=(*[m for m in c.messages if m.role == "system"], *before,
+                                      *[m for m in c.messages if m.role != "system"])) for c in chats]
+        if not speaker.own:
+            speaker = replace(speaker, renderer=_render.Plain(""))
+        return speaker.encode(chats, max_length)
+
+    def source(self, example: Example) -> str:
+        """The text that the answer is about."""
+        return _asked.source(example.inputs)
+
+    def learnt(self, target: Any) -> str:
+        """The answer that is learnt."""
+        return _asked.learnt(target)
+
+    def written(self, text: str) -> Text:
+        """A text as an output."""
+        return Text(text, True)
 
     def collate(self, rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch:
         return _language.collate(rows, self._speaker(), packing=1024 if self.options.packing else 0)
