@@ -57,7 +57,7 @@ def make_rows(task: tasks.Task, examples: list[Any], tokenizer: Any) -> Rows:
 
 def make_recipe(**tune: Any) -> Recipe:
     """Everything resolved, small."""
-    return Recipe.build({"tune": {"epochs": 2.0, "batch_size": 8, "micro_batch_size": 8, "learning_rate": 1e-3,
+    return Recipe.build({"tune": {"epochs": 2.0, "batch_size": 8, "micro_batch_size": 8, "micro_batch_tokens": 8192, "learning_rate": 1e-3,
                                   "head_learning_rate": 1e-3, "precision": "fp32", "device": "cpu",
                                   "embeddings": "train", "metric": "loss", "head_start": "random"} | tune})
 

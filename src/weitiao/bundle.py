@@ -89,7 +89,7 @@ class Bundle:
         """
         return self._all([replace(e, target=None) for e in examples], self.task.outputs, precision, batch_tokens)
 
-    def forward(self, examples: Sequence[Example], *, batch_tokens: int = 8192) -> tasks.Outputs:
+    def forward(self, examples: Sequence[Example], *, batch_tokens: int = 2048) -> tasks.Outputs:
         """What one forward pass over inputs and targets says of each row (`Task.rows`)."""
         def pass_over(model: Model, batch: tasks.Batch) -> tasks.Outputs:
             inputs = {k: v.to(model.device) for k, v in batch.items() if k in INPUTS}
@@ -151,11 +151,20 @@ class Bundle:
 
 def clean_example(example: Example, options: Mapping[str, Any]) -> Example:
     """The example with every text input cleaned. Raises RowError `row.empty` when nothing is left of one."""
-    inputs = {k: clean(v, options) if isinstance(v, str) else v for k, v in example.inputs.items()}
+    inputs = {k: _clean(v, options) for k, v in example.inputs.items()}
     for role, value in inputs.items():
         if isinstance(value, str) and not value.strip():
             raise RowError("row.empty", role, t("empty after cleaning", "清洗后为空"))
     return replace(example, inputs=inputs)
+
+
+def _clean(value: Any, options: Mapping[str, Any]) -> Any:
+    """Every text in a value, that of messages included."""
+    if isinstance(value, str):
+        return clean(value, options)
+    if isinstance(value, list):
+        return [_clean(v, options) for v in value]
+    return {k: _clean(v, options) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def by_length(sizes: Sequence[tuple[int, int]], batch_tokens: int) -> Iterator[list[int]]:

@@ -115,8 +115,8 @@ class Tune(Section):
     """Rows of one update."""
     micro_batch_size: Count | Auto = "auto"
     """Rows of one forward pass at most; smaller than batch_size means accumulation, with equal gradients."""
-    micro_batch_tokens: Count = 8192
-    """Padded tokens of one forward pass at most."""
+    micro_batch_tokens: Count | Auto = "auto"
+    """Padded tokens of one forward pass at most; auto: 8192, or 2048 where words are learnt."""
     learning_rate: Positive | Auto = "auto"
     """Peak rate."""
     head_learning_rate: Positive | Auto = "auto"
@@ -163,6 +163,9 @@ class Evaluate(Section):
     """TF-IDF on segmented words instead of characters for Chinese (needs the extra zh)."""
     stop_words: bool = False
     """Leave stop words out of TF-IDF (needs the extra zh)."""
+    rows: Count | Auto = "auto"
+    """At most so many test rows are scored, drawn by the seed, the same for all systems; auto: all, or 300 where
+    answers are written word by word."""
     resamples: Annotated[int, Field(ge=100)] = 2000
     """Bootstrap resamples of intervals that have no formula."""
 

@@ -66,7 +66,7 @@ def _one_line(prediction: dict[str, Any]) -> str:
     """`positive  (positive 0.98, negative 0.02)`, or `4.25`; the likeliest five where there are many."""
     tables = [v for v in prediction.values() if isinstance(v, dict)]
     words = [", ".join(v) if isinstance(v, list) else v if isinstance(v, str) else f"{v:.4g}"
-             for v in prediction.values() if not (isinstance(v, dict) or (tables and isinstance(v, float)))]
+             for v in prediction.values() if not isinstance(v, dict | bool) and not (tables and isinstance(v, float))]
     likeliest = [sorted(x.items(), key=lambda kv: -kv[1])[:5] for x in tables]
     return "  ".join([*words, *("(" + ", ".join(f"{k} {v:.4g}" for k, v in x) + ")" for x in likeliest)])
 

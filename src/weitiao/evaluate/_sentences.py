@@ -70,6 +70,10 @@ def summary(scores: Mapping[str, Any]) -> list[str]:
         rest = _line(without["metrics"][0]) if without["metrics"] else t("no row is left", "没有剩余数据")
         lines.append(t("{k:,} test rows also stand in train; without them: {x}",
                        "{k:,} 条测试数据也在训练集中；去掉后：{x}", k=without["leaked"], x=rest))
+    if scores["not_drawn"]:
+        lines.append(t("{k:,} test rows were not scored: evaluate.rows draws {n:,} of them",
+                       "{k:,} 条测试数据未评分：evaluate.rows 只抽取其中 {n:,} 条", k=scores["not_drawn"],
+                       n=scores["n"]))
     if scores["unknown_labels"]:
         lines.append(t("{k:,} rows were left out: their label is none of the training rows'",
                        "{k:,} 行未计入：其标签不在训练数据中", k=scores["unknown_labels"]))

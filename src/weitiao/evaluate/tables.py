@@ -57,13 +57,14 @@ def errors(examples: Sequence[Example], predictions: Sequence[Prediction],
     sure = [p.get("probability", 0.0) for p in predictions]
     wrong = [i for i in range(len(examples)) if correct[i] < (0 if _is_number(predictions[i]) else 1)]
     wrong.sort(key=lambda i: (correct[i], -sure[i], i))
-    roles = list(examples[0].inputs) if examples else []
+    roles = list(dict.fromkeys(role for e in examples for role in e.inputs))
     kind = "error" if predictions and _is_number(predictions[0]) else \
         "probability" if predictions and "probability" in predictions[0] else "correct"
     rows: list[list[Any]] = [["source", "id", *roles, "target", "prediction", kind]]
     for i in wrong:
         shown = {"error": -correct[i], "probability": sure[i], "correct": correct[i]}[kind]
-        rows.append([examples[i].source, examples[i].id, *examples[i].inputs.values(), _plain(examples[i].target),
+        inputs = [_shown(examples[i].inputs.get(role, "")) for role in roles]
+        rows.append([examples[i].source, examples[i].id, *inputs, _plain(examples[i].target),
                      _plain(answer(predictions[i])), round(float(shown), 6)])
     return rows
 
@@ -94,6 +95,13 @@ def confusion(task: Task, examples: Sequence[Example], predictions: Sequence[Pre
 
 def _is_number(prediction: Prediction) -> bool:
     return "value" in prediction
+
+
+def _shown(value: Any) -> Any:
+    """An input as one cell: a conversation as its turns."""
+    if isinstance(value, list) and all(isinstance(x, dict) and "content" in x for x in value):
+        return "\n".join(f"{x['role']}: {x['content']}" for x in value)
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -32,7 +32,8 @@ class Options(BaseModel):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Dropout on what enters them."""
     targets: tuple[str, ...] = ()
-    """Names (ends of names) of the linear layers beside which they stand; none: every linear layer of the base."""
+    """Names (ends of names) of the linear layers beside which they stand; none: every linear layer of the base but the
+    one that answers with words."""
 
 
 def attach(model: Model, options: Options) -> Model:
@@ -68,12 +69,15 @@ def merge(model: Model) -> Model:
 
 
 def _targets(base: PreTrainedModel, wanted: tuple[str, ...], head: set[int]) -> list[str]:
-    """Full names of the linear layers (GPT-2's own kind included) below the head."""
+    """Full names of the linear layers (GPT-2's own kind included) below the head and the layer of all words: that is
+    often the word embeddings themselves, which merging would change."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
+    output = base.get_output_embeddings()
     linear = [name for name, module in base.named_modules()
-              if isinstance(module, nn.Linear | Conv1D) and id(module.weight) not in head]
+              if isinstance(module, nn.Linear | Conv1D) and module is not output
+              and id(module.weight) not in head]
     missing = [w for w in wanted if not any(_ends(name, w) for name in linear)]
     if missing or not linear:
         ends = sorted({name.rpartition(".")[2] for name in linear})

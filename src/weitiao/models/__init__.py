@@ -85,11 +85,24 @@ def catalogue() -> list[dict[str, Any]]:
     } for c in cards]
 
 
-def suggest(language: str, rows: int) -> tuple[str, str]:
+def suggest(language: str, rows: int, kind: str = "sequence") -> tuple[str, str]:
     """The starter for texts of that language ("zh", "en", "other") and the reason, for a person.
 
     `rows` (training rows) does not change the choice yet: on 300 to 9,000 rows the same bases won (docs/log.md).
+    `kind` is `HeadSpec.kind`. Raises ModelError `model.must_be_named` where no starter may be taken unasked.
     """
+    if kind == "language":
+        if language == "en":
+            return "smollm2-135m", t("English texts to be written: the smallest starter that writes",
+                                     "要生成英文文本：smollm2-135m 最小")
+        raise ModelError(
+            "model.must_be_named", t("no base model that writes this language may be chosen for you",
+                                     "没有可自动选择的、能写这种语言的基座模型"), where="model.name",
+            expected=t("the name of a decoder or an encoder-decoder", "解码器或编码器-解码器的名称"),
+            fix=t("--model gemma3-270m knows Chinese and many others; naming it accepts Google's Gemma terms "
+                  "(https://ai.google.dev/gemma/terms)",
+                  "--model gemma3-270m 懂中文和多种语言；指明它即表示接受 Google 的 Gemma 条款"
+                  "（https://ai.google.dev/gemma/terms）"))
     if language == "en":
         return "minilm", t("English texts: the smallest starter that does well on them, and the fastest",
                            "英文文本：minilm 小而快，效果好")

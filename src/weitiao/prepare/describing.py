@@ -75,7 +75,9 @@ def _rare(targets: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def _texts(example: Example) -> list[str]:
-    return [v for v in example.inputs.values() if isinstance(v, str)]
+    """All that stands in the inputs, and of tasks that write the answer as well: both decide the base model."""
+    said = [m["content"] for v in example.inputs.values() if isinstance(v, list) for m in v if "content" in m]
+    return [*(v for v in example.inputs.values() if isinstance(v, str)), *said]
 
 
 def _language(examples: Sequence[Example]) -> str:

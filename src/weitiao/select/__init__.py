@@ -38,7 +38,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     report = files.read_json(run.folder / "prepare" / "report.json")
     name, task = load_task(run)
     train = load(run, "train")
-    base_name, why_base = _base_name(recipe, report["language"], len(train))
+    base_name, why_base = _base_name(recipe, report["language"], len(train), task.head().kind)
     base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
     task.bind(base.kind, models.tokenizer(base.folder))
     max_length, why_length = _max_length(recipe, base)
@@ -93,10 +93,10 @@ def _mean_tokens(task: Task, examples: list[Example], base: models.Base, max_len
     return sum(r.length for r in rows) / len(rows)
 
 
-def _base_name(recipe: Recipe, language: str, rows: int) -> tuple[str, str]:
+def _base_name(recipe: Recipe, language: str, rows: int, kind: str) -> tuple[str, str]:
     if recipe.model.name != "auto":
         return recipe.model.name, t("you named it", "由您指定")
-    return models.suggest(language, rows)
+    return models.suggest(language, rows, kind)
 
 
 def _licence(name: str) -> str:

@@ -37,6 +37,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
         "epochs": _epochs(facts.rows),
         "batch_size": batch,
         "micro_batch_size": batch,
+        "micro_batch_tokens": 8192 if facts.outputs else 2048,  # a token's answer may be 260,000 numbers
         "learning_rate": _learning_rate(facts),
         "head_learning_rate": _learning_rate(facts),
         "embeddings": "train",

@@ -26,7 +26,7 @@ def forecast(recipe: Recipe, base: Base, rows: int, tokens: float) -> dict[str, 
     operations = {"full": 6, "lora": 4.5, "freeze": 5, "head": 2}.get(recipe.method["name"], 6) * body * tokens
     weights = base.parameters * 4 / 1e9
     moved = (body if recipe.method["name"] in ("full", "freeze") else 0.02 * body) * 4 / 1e9
-    activations = min(batch * tokens, recipe.tune.micro_batch_tokens) * body / 1e9 * 8e-5
+    activations = min(batch * tokens, int(recipe.tune.micro_batch_tokens)) * body / 1e9 * 8e-5
     return {
         "seconds": round(trained * operations / (_REACHED * _matrix_rate()), 1),
         "memory_gb": round(0.6 + 1.5 * weights + 3 * moved + activations, 2),

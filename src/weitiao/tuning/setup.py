@@ -70,7 +70,7 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if isinstance(job.model, TextModel) and (
             tune.head_start == "probe" or (tune.head_start == "auto" and job.model.pooling == "mean")):
         probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
-                    most_tokens=tune.micro_batch_tokens, path=job.home / "head.safetensors")
+                    most_tokens=int(tune.micro_batch_tokens), path=job.home / "head.safetensors")
     plan = began or _plan(job, engine, choice, now)
     if not began:
         plan.write(job.home)
@@ -132,7 +132,7 @@ def _batches(job: Job) -> Batches:
     batch = int(_number(tune.batch_size))
     micro = batch if tune.micro_batch_size == "auto" else tune.micro_batch_size
     return Batches(job.train.sizes, seed=job.recipe.seed, batch_size=batch, micro_batch_size=micro,
-                   micro_batch_tokens=tune.micro_batch_tokens)
+                   micro_batch_tokens=int(_number(tune.micro_batch_tokens)))
 
 
 def _places(model: Model) -> dict[int, Place]:

@@ -13,6 +13,7 @@ import torch
 
 from weitiao import bundle, methods, models
 from weitiao.core import files
+from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
@@ -41,7 +42,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     train, validation = load(run, "train"), load(run, "validation")
     rows = {part: _rows(examples, task, tokenizer, settings)
             for part, examples in (("train", train), ("validation", validation))}
-    if text := _record_cuts(run, rows):
+    if text := _record_cuts(run, rows, {"train": len(train), "validation": len(validation)}):
         on_event(Note(text))
     dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
     model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
@@ -57,8 +58,8 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     model = method.merge(model)
     if validation:
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
-                                most_tokens=recipe.tune.micro_batch_tokens)
-        task.calibrate(said, [e.target for e in validation])
+                                most_tokens=int(recipe.tune.micro_batch_tokens))
+        task.calibrate(said, rows["validation"].targets)
     bundle.save(run.folder / "model", model, tokenizer, name, task, settings, {
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
@@ -66,15 +67,26 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
 
 
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
+    """The rows that can be learnt from; the others are counted in tune/encoding.json. Raises DataError
+    `data.all_left_out`."""
     encoded = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
-    return Rows(encoded, [e.source for e in examples], [e.target for e in examples], tokenizer.pad_token_id,
-                tokenizer.padding_side)
+    kept = [i for i, row in enumerate(encoded) if not row.left_out]
+    if encoded and not kept:
+        raise DataError("data.all_left_out", t("what is to be learnt is longer than {m} tokens in every row",
+                                               "每一行要学习的内容都超过 {m} 个词元", m=settings.max_length),
+                        where=examples[0].source, fix=t("raise model.max_length", "请增大 model.max_length"))
+    return Rows([encoded[i] for i in kept], [examples[i].source for i in kept], [examples[i].target for i in kept],
+                tokenizer.pad_token_id, tokenizer.padding_side)
 
 
-def _record_cuts(run: Run, rows: dict[str, Rows]) -> str:
+def _record_cuts(run: Run, rows: dict[str, Rows], given: dict[str, int]) -> str:
     """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
-    counts = {part: _cuts(r.encoded) for part, r in rows.items()}
+    counts = {part: {**_cuts(r.encoded), "rows_left_out": given[part] - len(r.encoded)} for part, r in rows.items()}
     files.write_json(run.folder / "tune" / "encoding.json", counts)
+    if out := counts["train"]["rows_left_out"]:
+        return t("{o} of {n} training rows are left out, being longer than the model reads; {c} others lost {k} "
+                 "tokens of their prompts", "{n} 条训练数据中有 {o} 条超长，未参与训练；另有 {c} 条的提示被截去 {k} 个词元",
+                 o=out, n=given["train"], c=counts["train"]["rows_cut"], k=counts["train"]["tokens_cut"])
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
     if not cut:
         return ""
