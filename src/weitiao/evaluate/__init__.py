@@ -95,7 +95,8 @@ def _score(tuned: bundle.Bundle, examples: Sequence[Example], seed: int, resampl
         metrics += tuned.task.score_rows(tuned.forward(rows), targets, seed=seed, resamples=resamples)
     return {
         "task": tuned.task_name, "metric": metrics[0].name, "n": len(rows),
-        "unknown_labels": len(labelled) - len(known), "not_drawn": len(known) - len(rows), "precision": "fp32", "seed": seed, "resamples": resamples,
+        "unknown_labels": len(labelled) - len(known), "not_drawn": len(known) - len(rows), "precision": "fp32",
+        "seed": seed, "resamples": resamples,
         "metrics": [s.as_dict() for s in metrics], "baselines": [], "paired": [], "best_baseline": "",
         "verdict": sentence(metrics[0], None, ""), "without_leaks": None,
     }, rows, outputs

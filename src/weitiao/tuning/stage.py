@@ -85,7 +85,8 @@ def _record_cuts(run: Run, rows: dict[str, Rows], given: dict[str, int]) -> str:
     files.write_json(run.folder / "tune" / "encoding.json", counts)
     if out := counts["train"]["rows_left_out"]:
         return t("{o} of {n} training rows are left out, being longer than the model reads; {c} others lost {k} "
-                 "tokens of their prompts", "{n} 条训练数据中有 {o} 条超长，未参与训练；另有 {c} 条的提示被截去 {k} 个词元",
+                 "tokens of their prompts",
+                 "{n} 条训练数据中有 {o} 条超长，未参与训练；另有 {c} 条的提示被截去 {k} 个词元",
                  o=out, n=given["train"], c=counts["train"]["rows_cut"], k=counts["train"]["tokens_cut"])
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
     if not cut:
