@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from weitiao.core import files
 from weitiao.core.i18n import language, t
 from weitiao.recipe import Recipe
 from weitiao.report import data, scoring, words
@@ -17,12 +18,24 @@ from weitiao.report.artefacts import Artefacts
 from weitiao.report.view import MetricRow
 
 _MOST_LABELS = 30
+_HEADS = {
+    "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
+    "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
+    "ForQuestionAnswering": ("question-answering", "AutoModelForQuestionAnswering"),
+    "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
+    "ForCausalLM": ("text-generation", "AutoModelForCausalLM"),
+    "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
+    "": ("text2text-generation", "AutoModelForSeq2SeqLM"),
+}
+"""How the name of transformers' class ends: the hub's word for what it does, and the class that loads it."""
 
 
 class Card(NamedTuple):
     """What stands on the card, as plain text."""
 
     title: str
+    tag: str
+    auto: str
     verdict: str
     model: str
     reads: str
@@ -50,11 +63,14 @@ def reads(task: Mapping[str, Any], language: str) -> str:
     return t("{w}, tuned on {l}", "{w}，在{l}数据上微调", w=what, l=languages[language])
 
 
-def answers(labels: Sequence[str], multi: bool) -> str:
-    """What comes out."""
+def answers(labels: Sequence[str], multi: bool, *, places: bool = False) -> str:
+    """What comes out: a number, labels, or with `places` entities of so many kinds."""
     if not labels:
         return t("a number", "一个数值")
     shown = ", ".join(labels[:_MOST_LABELS]) + (" …" if len(labels) > _MOST_LABELS else "")
+    if places:
+        kind = t("where in the text something of {k} kinds stands", "文本中 {k} 类实体及其位置", k=len(labels))
+        return f"{kind}: {shown}"
     kind = t("any number of {k} labels", "{k} 个标签中的任意几个", k=len(labels)) if multi else t(
         "one of {k} labels", "{k} 个标签之一", k=len(labels))
     return f"{kind}: {shown}"
@@ -88,10 +104,13 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     """The card of a run, in the user's language."""
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
+    made = files.read_json(found.folder / "model" / "config.json")["architectures"][0]
+    tag, auto = next(known for end, known in _HEADS.items() if made.endswith(end))
     return Card(
-        title=found.folder.name, verdict=scores["verdict"][language()], model=_model(found, recipe),
+        title=found.folder.name, tag=tag, auto=auto, verdict=scores["verdict"][language()],
+        model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
-        answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label"))),
+        answers=_answers(found),
         use=t("Texts of the kind that it was tuned on. Look at report.html before you rely on it.",
               "用于与训练数据同类的文本。使用前请先看 report.html。"),
         scored=t("On {n:,} test rows that training has not seen.", "在训练中未见过的 {n:,} 条测试数据上。",
@@ -100,6 +119,15 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
         baselines=tuple(metric_row(b["title"][language()], b["metrics"][0]) for b in scores["baselines"]),
         data=(*data.understood(found.report), *data.verdict(found.report, found.cuts)),
         limits=limits(found.report, found.cuts, found.bundle["max_length"]), licence=_licence(base))
+
+
+def _answers(found: Artefacts) -> str:
+    several = bool(found.report["task"]["options"].get("multi_label"))
+    if found.scores["metric"].startswith("span_"):
+        return answers(list(found.report["targets"]["train"]), several, places=True)
+    if not (found.confusion or found.numbers):
+        return t("a text", "一段文本")
+    return answers(found.confusion["labels"] if found.confusion else (), several)
 
 
 def _model(found: Artefacts, recipe: Recipe) -> str:

@@ -32,9 +32,10 @@ class Facts:
 
 def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     """Values for the `tune` section with a reason for each."""
-    batch = 16 if facts.rows < _FEW else 32
+    writes = facts.outputs == 0  # a whole vocabulary is learnt, token by token: a row teaches more than one label
+    batch = 16 if facts.rows < _FEW or writes else 32
     values = {
-        "epochs": _epochs(facts.rows),
+        "epochs": _epochs(facts.rows) / (2 if writes else 1),
         "batch_size": batch,
         "micro_batch_size": batch,
         "micro_batch_tokens": 8192 if facts.outputs else 2048,  # a token's answer may be 260,000 numbers
@@ -57,4 +58,6 @@ def _epochs(rows: int) -> float:
 
 def _learning_rate(facts: Facts) -> float:
     rate: float = methods.load(facts.method).LEARNING_RATE
+    if facts.outputs == 0:
+        rate /= 2
     return rate if facts.rows >= _FEW else rate / 2

@@ -98,7 +98,7 @@ class Speaker:
         """The longest message without its last tokens."""
         prompt = chat.messages if chat.asks else chat.messages[:-1]
         at = max(range(len(prompt)), key=lambda i: len(prompt[i].content))
-        ends = [end for _, end in self.tokenizer(prompt[at].content, add_special_tokens=False,
+        ends = [end for _, end in self.tokenizer(prompt[at].content, add_special_tokens=False, verbose=False,
                                                  return_offsets_mapping=True)["offset_mapping"]]
         kept = ends[-lost - 2] if len(ends) > lost + 1 else 0  # one more: the cut may part what was one token
         short = prompt[at]._replace(content=prompt[at].content[:kept].rstrip())
@@ -135,9 +135,9 @@ class Speaker:
         asked = [chat.asks for chat in chats]
         sources = [source(chat.messages if ask else chat.messages[:-1])
                    for chat, ask in zip(chats, asked, strict=True)]
-        read = self.tokenizer(sources, truncation=False)["input_ids"] if sources else []
+        read = self.tokenizer(sources, truncation=False, verbose=False)["input_ids"] if sources else []
         answers = [chat.messages[-1].content for chat, ask in zip(chats, asked, strict=True) if not ask]
-        said = iter(self.tokenizer(text_target=answers)["input_ids"] if answers else [])
+        said = iter(self.tokenizer(text_target=answers, verbose=False)["input_ids"] if answers else [])
         rows = []
         for chat, ask, ids in zip(chats, asked, read, strict=True):
             # The end of the text goes, the special tokens behind it stay.
@@ -168,7 +168,7 @@ class Speaker:
         return found
 
     def _plain(self, texts: Sequence[str]) -> list[list[int]]:
-        got: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        got: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         return got
 
     def check(self, rows: Sequence[Encoded], chats: Sequence[Chat]) -> None:

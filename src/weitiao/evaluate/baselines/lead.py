@@ -10,7 +10,7 @@ from statistics import median
 
 from weitiao.evaluate.baselines import Baseline, Case
 
-TITLE = ("the first sentences", "开头几句")
+TITLE = ("taking the first sentences", "取开头几句")
 _SENTENCE = re.compile(r".+?(?:[.!?…]+(?=\s|$)|[。！？；\n]+|$)", re.DOTALL)
 
 
