@@ -166,6 +166,20 @@ class Screen:
         if not (self.quiet or self.as_json):
             self._line(text, style=style)
 
+    def marked(self, parts: Sequence[tuple[bool, str]]) -> None:
+        """Runs of text of which some are marked: green on a terminal, in ⟦ ⟧ elsewhere."""
+        if self.quiet or self.as_json:
+            return
+        from rich.text import Text
+
+        plain = not self._console.is_terminal
+        line = Text("  ")
+        for marked, text in parts:
+            shown = text.replace("\n", "↵\n  ")
+            line.append(f"⟦{shown}⟧" if marked and plain else shown, style="bold green" if marked else "dim")
+        self.end()
+        self._console.print(line, soft_wrap=True, highlight=False)
+
     def result(self, value: Mapping[str, Any], *lines: str) -> None:
         """What the command was asked for: `value` as JSON, or `lines` for a person."""
         if self.as_json:

@@ -8,7 +8,7 @@ import typer
 
 from weitiao import screen
 from weitiao._version import __version__
-from weitiao.cli import evaluate, models, predict, recipe, runs, tune
+from weitiao.cli import evaluate, models, predict, recipe, runs, show, tune
 from weitiao.cli.options import Lang
 from weitiao.core.i18n import t
 
@@ -17,6 +17,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 # Plain help instead of rich's boxes: it is ready in a third of the time and reads the same in every terminal.
 app = typer.Typer(name="weitiao", rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=False,
                   context_settings=_SETTINGS)
+shows = typer.Typer(rich_markup_mode=None, context_settings=_SETTINGS)
 recipes = typer.Typer(rich_markup_mode=None, context_settings=_SETTINGS)
 
 
@@ -42,6 +43,8 @@ _COMMANDS = (
     (app, "evaluate", evaluate.evaluate, t("Score a tuned model on a labelled file.", "用带标签的文件给模型打分。")),
     (app, "runs", runs.runs, t("List the runs of a folder.", "列出目录中的运行。")),
     (app, "models", models.models, t("List the base models that are at hand.", "列出可用的基座模型。")),
+    (shows, "data", show.data, t("Rows as they are read, and what is learnt of them.",
+                                 "显示读入的数据，以及其中要学习的部分。")),
     (recipes, "new", recipe.new, t("Write a recipe with every setting explained.", "生成带说明的完整设置。")),
     (recipes, "show", recipe.show, t("Show the complete settings of a run or a file.", "显示运行或文件的完整设置。")),
     (recipes, "check", recipe.check, t("Check a recipe without running it.", "只检查设置，不运行。")),
@@ -49,4 +52,5 @@ _COMMANDS = (
 )
 for _group, _name, _function, _help in _COMMANDS:
     _group.command(_name, help=_help)(_function)
+app.add_typer(shows, name="show", help=t("Look at the data.", "查看数据。"))
 app.add_typer(recipes, name="recipe", help=t("Write, show and check settings.", "生成、查看和检查设置。"))
