@@ -1,6 +1,6 @@
 """What is asked and what is answered, in every form in which people write it down, as one conversation.
 
->>> chat({"prompt": "2+2?"}, "4", "")
+>>> chat({"prompt": "2+2?"}, "4")
 (Message('user', '2+2?'), Message('assistant', '4'))
 
 A row is a prompt and its answer (with an input beside an instruction, a system prompt, earlier turns), or a list of
@@ -68,15 +68,13 @@ def read(row: Row, columns: Mapping[str, str]) -> tuple[dict[str, Any], Any]:
     return inputs, target
 
 
-def chat(inputs: Mapping[str, Any], answer: str | None, instruction: str) -> tuple[Message, ...]:
-    """The conversation of a row; `instruction` follows the prompt where a task has one of its own."""
+def chat(inputs: Mapping[str, Any], answer: str | None, before: str = "", behind: str = "") -> tuple[Message, ...]:
+    """The conversation of a row; `before` and `behind` the last thing asked stands what a task itself says."""
     out = [Message("system", inputs["system"])] if "system" in inputs else []
     out += [Message(m["role"], m["content"]) for role in ("history", "messages") for m in inputs.get(role, ())]
     if "prompt" in inputs:
-        parts = [inputs["prompt"], inputs.get("input", ""), instruction]
-        out.append(Message("user", "\n\n".join(filter(None, parts))))
-    elif instruction:
-        out[-1] = Message(out[-1].role, f"{out[-1].content}\n\n{instruction}")
+        out.append(Message("user", "\n\n".join(filter(None, (inputs["prompt"], inputs.get("input", ""))))))
+    out[-1] = out[-1]._replace(content="\n\n".join(filter(None, (before, out[-1].content, behind))))
     return (*out, Message("assistant", answer)) if answer is not None else tuple(out)
 
 

@@ -103,7 +103,7 @@ _SURE = 0.93  # names that only such tables have: their answers may repeat
 def _asked_for(profile: TableProfile, named: Mapping[str, str]) -> tuple[dict[str, str], float] | None:
     """Named columns, or two columns of text where no names say anything: the user has to name the task."""
     if "prompt" in named and "target" in named:
-        return dict(named), 0.9
+        return dict(named), 0.6
     texts = [c for c in profile.columns if c.kind == "text"]
     if named or len(texts) != 2:
         return None

@@ -42,7 +42,8 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     instruction: str = "auto"
-    """What is asked of the model behind each prompt; auto: what the task itself says, in the language of the texts."""
+    """What is asked of the model beside each prompt (before a text to summarise, else behind the prompt); auto: what
+    the task itself says, in the language of the texts."""
     template: Literal["auto", "plain"] = "auto"
     """How turns become text. auto: the model's own chat template where it has one; plain: weitiao's."""
     turns: Literal["every", "last"] = "every"
@@ -210,7 +211,8 @@ class Task:
         own = self.form.instruction[1 if self.language == "zh" else 0]
         asked = own if self.options.instruction == "auto" else self.options.instruction
         answer = None if example.target is None else _asked.learnt(example.target)
-        return Chat(_asked.chat(example.inputs, answer, asked), self.options.turns == "every", example.source,
+        place = "before" if self.form.keeps_start else "behind"
+        return Chat(_asked.chat(example.inputs, answer, **{place: asked}), self.options.turns == "every", example.source,
                     self.form.keeps_start)
 
     def encode(self, examples: Sequence[Example], tokenizer: Any, max_length: int, *,

@@ -14,14 +14,14 @@ from weitiao.tasks import Guess, Sample, TableProfile, _pairs, _texts
 
 Options = _texts.Options
 
+_WRITTEN = ("completion", "response", "output", "answer", "target", "回答", "输出", "回复", "答案")
 _PAIRS = (
-    _pairs.Pair(("prompt", "instruction", "指令", "提示", "提示词"),
-                ("completion", "response", "output", "answer", "target", "回答", "输出", "回复", "答案"), 0.95,
-                beside=("input", "system", "history")),
-    _pairs.Pair(("source", "question", "query", "input", "mr", "meaning_representation", "ref_input", "问题", "问句",
-                 "问", "输入"),
-                ("target", "answer", "answers", "output", "reference", "references", "ref", "human_reference",
-                 "response", "答案", "回答", "答", "输出", "目标"), 0.85,
+    _pairs.Pair(("prompt", "提示", "提示词"), _WRITTEN, 0.95),
+    _pairs.Pair(("instruction", "指令"), _WRITTEN, 0.95, beside=("input", "system", "history")),
+    _pairs.Pair(("source", "mr", "meaning_representation"),
+                ("target", "reference", "references", "ref", "human_reference", "目标"), 0.91, unless=("label", "labels")),
+    _pairs.Pair(("question", "query", "input", "问题", "问句", "问", "输入"),
+                ("answer", "answers", "target", "output", "response", "答案", "回答", "答", "输出", "目标"), 0.85,
                 unless=("context", "passage", "段落", "篇章")),
 )
 _MESSAGES = (("messages", "conversations", "conversation", "对话", "消息"), _pairs.ONLY_IF_ASKED)

@@ -12,10 +12,12 @@ from weitiao.tasks import Guess, Sample, TableProfile, _pairs, _texts
 
 Options = _texts.Options
 
-_READ = ("article", "document", "dialogue", "dialog", "text", "content", "body", "passage", "report", "story", "news",
-         "transcript", "source", "原文", "正文", "文章", "全文", "内容", "新闻", "对话", "文本")
+_LONG = ("article", "document", "dialogue", "dialog", "transcript", "story", "原文", "文章", "全文")
+_READ = (*_LONG, "text", "content", "body", "passage", "report", "news", "source", "正文", "内容", "新闻", "对话", "文本")
+_SAID = ("summary", "summaries", "highlights", "abstract", "tldr", "摘要", "总结", "概要", "小结")
 _PAIRS = (
-    _pairs.Pair(_READ, ("summary", "summaries", "highlights", "abstract", "tldr", "摘要", "总结", "概要", "小结"), 0.9),
+    _pairs.Pair(_LONG, _SAID, 0.91),
+    _pairs.Pair(_READ, _SAID, 0.85),  # reviews have a text, a summary and a score: then the score is what is learnt
     _pairs.Pair(_READ, ("headline", "title", "target", "标题", "目标"), _pairs.ONLY_IF_ASKED),
 )
 
@@ -24,7 +26,7 @@ def _guess(profile: TableProfile, columns: Mapping[str, str]) -> Guess | None:
     return _pairs.claim(profile, columns, _PAIRS, ((), 0.0), ("summaries", "摘要生成"))
 
 
-Task = _texts.Answers(_texts.Form(_guess, ("Summarise the text above.", "请写出以上内容的摘要。"),
+Task = _texts.Answers(_texts.Form(_guess, ("Summarise this text:", "请为以下内容写摘要："),
                                   ("lead", "nearest", "zero_shot", "few_shot"), keeps_start=True))
 
 SAMPLES = (
