@@ -89,8 +89,8 @@ def test_rows_become_examples(case: Case) -> None:
         assert set(case.task.roles) <= set(case.task.columns) | set(example.inputs)
         json.dumps([example.target, dict(example.inputs)], allow_nan=False)  # what prepare/*.parquet holds
         case.task.check_target(example.target)
-        if case.sample.columns.get("label"):
-            bare = {k: v for k, v in row.items() if k != case.sample.columns["label"]}
+        if answered := case.sample.columns.get("label", case.sample.columns.get("target")):
+            bare = {k: v for k, v in row.items() if k != answered}
             assert case.task.read(Row(bare, "new.csv", 2)).target is None
     json.dumps(case.task.tally([e.target for e in case.examples]), allow_nan=False)
 

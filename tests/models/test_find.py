@@ -228,6 +228,14 @@ def test_suggestions_are_free_to_use(language: str, name: str) -> None:
     assert got == name and reason and starters.load(got).CARD.automatic
 
 
+def test_no_base_with_terms_is_chosen_to_write() -> None:
+    got, reason = models.suggest("en", 1000, "language")
+    assert got == "smollm2-135m" and reason and starters.load(got).CARD.automatic
+    for language in ("zh", "other"):
+        with pytest.raises(ModelError, match=r"(?s)model\.must_be_named.*gemma3-270m.*terms"):
+            models.suggest(language, 1000, "language")
+
+
 def test_importing_models_costs_no_torch() -> None:
     import subprocess
 

@@ -30,6 +30,8 @@ def understood(report: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _targets(targets: Mapping[str, Any]) -> str:
+    if not targets:
+        return t("each row has an answer of its own", "每行各有自己的答案")
     if set(targets) == {"min", "mean", "max"}:
         return t("Numbers from {a:g} to {c:g}, {b:.4g} on average", "数值范围 {a:g} 至 {c:g}，平均 {b:.4g}",
                  a=targets["min"], b=targets["mean"], c=targets["max"])

@@ -23,6 +23,7 @@ _BASE = {
     "rmse": ("root mean square error", "均方根误差"), "loss": ("loss", "损失"),
     "bleu": ("BLEU", "BLEU"), "chrf": ("chrF", "chrF"), "ter": ("TER", "TER"), "rouge1": ("ROUGE-1", "ROUGE-1"),
     "rouge2": ("ROUGE-2", "ROUGE-2"), "rougeL": ("ROUGE-L", "ROUGE-L"),
+    "stopped": ("ended by themselves", "自行结束"),
     "exact_match": ("the same text", "完全一致"), "numeric_match": ("the same number", "数值一致"),
     "distinct1": ("distinct-1", "distinct-1"), "distinct2": ("distinct-2", "distinct-2"),
     "length_ratio": ("length beside the reference", "与参考的长度比"), "perplexity": ("perplexity", "困惑度"),
@@ -30,7 +31,7 @@ _BASE = {
 }
 _AVERAGES = {"macro": ("macro", "宏平均"), "micro": ("micro", "微平均"), "weighted": ("weighted", "加权")}
 _SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece",
-           "exact_match", "numeric_match")
+           "exact_match", "numeric_match", "stopped")
 _POINTS = ("bleu", "chrf", "ter", "rouge1", "rouge2", "rougeL")  # written in hundredths without a sign, as papers do
 
 

@@ -212,8 +212,8 @@ class Task:
         asked = own if self.options.instruction == "auto" else self.options.instruction
         answer = None if example.target is None else _asked.learnt(example.target)
         place = "before" if self.form.keeps_start else "behind"
-        return Chat(_asked.chat(example.inputs, answer, **{place: asked}), self.options.turns == "every", example.source,
-                    self.form.keeps_start)
+        messages = _asked.chat(example.inputs, answer, **{place: asked})
+        return Chat(messages, self.options.turns == "every", example.source, self.form.keeps_start)
 
     def encode(self, examples: Sequence[Example], tokenizer: Any, max_length: int, *,
                windows: bool = False) -> list[Encoded]:

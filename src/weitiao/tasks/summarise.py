@@ -13,7 +13,8 @@ from weitiao.tasks import Guess, Sample, TableProfile, _pairs, _texts
 Options = _texts.Options
 
 _LONG = ("article", "document", "dialogue", "dialog", "transcript", "story", "原文", "文章", "全文")
-_READ = (*_LONG, "text", "content", "body", "passage", "report", "news", "source", "正文", "内容", "新闻", "对话", "文本")
+_READ = (*_LONG, "text", "content", "body", "passage", "report", "news", "source", "正文", "内容", "新闻", "对话",
+         "文本")
 _SAID = ("summary", "summaries", "highlights", "abstract", "tldr", "摘要", "总结", "概要", "小结")
 _PAIRS = (
     _pairs.Pair(_LONG, _SAID, 0.91),
