@@ -47,7 +47,7 @@ def _article(values: Mapping[str, Any]) -> Iterator[dict[str, Any] | Flaw]:
         context = paragraph.get("context", paragraph.get("context_text"))
         asked = paragraph.get("qas")
         if not isinstance(asked, list) or context is None:
-            yield Flaw("row.not_squad", "paragraphs", t("a passage without context or without a list of questions (qas)",
+            yield Flaw("row.not_squad", "paragraphs", t("a passage lacks its context or its list of questions (qas)",
                                                         "段落缺少 context 或问题列表 qas"))
             continue
         about = {"title": values["title"]} if "title" in values else {}
