@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weitiao.core import files
+from weitiao.core.text import joined
 from weitiao.example import Example
 from weitiao.tasks import Task
 
@@ -63,8 +64,8 @@ def errors(examples: Sequence[Example], predictions: Sequence[Prediction],
     rows: list[list[Any]] = [["source", "id", *roles, "target", "prediction", kind]]
     for i in wrong:
         shown = {"error": -correct[i], "probability": sure[i], "correct": correct[i]}[kind]
-        rows.append([examples[i].source, examples[i].id, *examples[i].inputs.values(), _plain(examples[i].target),
-                     _plain(answer(predictions[i])), round(float(shown), 6)])
+        rows.append([examples[i].source, examples[i].id, *examples[i].inputs.values(), joined(examples[i].target),
+                     joined(answer(predictions[i])), round(float(shown), 6)])
     return rows
 
 
@@ -94,8 +95,3 @@ def confusion(task: Task, examples: Sequence[Example], predictions: Sequence[Pre
 
 def _is_number(prediction: Prediction) -> bool:
     return "value" in prediction
-
-
-def _plain(value: Any) -> Any:
-    """Several labels as one cell."""
-    return " | ".join(value) if isinstance(value, (list, tuple)) else value

@@ -28,6 +28,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     rows: read, rejected, train, validation, test
     how: per part `given` (files), `column` (a split column) or `cut` (set aside from train) or
         `none` (empty)
+    labelled: are targets labels
     targets: per part {label: rows}, or {min, mean, max} of numbers
     rare: labels with a single row in all parts; missing: per part the labels of train that it lacks
     lengths: per part and text column role {min, median, p95, max, mean} in characters
@@ -49,6 +50,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         "rows": {"read": sum(f["rows"] for f in files), "rejected": rejects.count,
                  **{part: len(examples) for part, examples in parts.items()}},
         "how": dict(how),
+        "labelled": labelled,
         "targets": targets,
         "rare": _rare(targets) if labelled else [],
         "missing": {part: [x for x in targets["train"] if x not in targets[part]] if labelled and parts[part] else []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weitiao.core.i18n import t
+from weitiao.core.text import joined
 
 _LABELS = 12  # labels that are listed with their counts
 
@@ -24,15 +25,17 @@ def _understood(report: Mapping[str, Any]) -> list[str]:
     language = {"zh": t("Chinese", "中文"), "en": t("English", "英文"), "other": t("other", "其他")}[report["language"]]
     lines = [t("task: {n}; {c}; language: {l}", "任务：{n}；{c}；语言：{l}", n=task["name"], c=columns, l=language),
              t("why: {r}", "依据：{r}", r=task["reason"])]
-    if targets := _targets(report["targets"]["train"]):
+    if targets := _targets(report["targets"]["train"], report["labelled"]):
         lines.append(targets)
     return [*lines, _parts(report)]
 
 
-def _targets(targets: Mapping[str, Any]) -> str:
-    """The labels of the training rows with their counts, or the range of its numbers."""
+def _targets(targets: Mapping[str, Any], labelled: bool) -> str:
+    """The labels of the training rows with their counts, or what else is counted, or the range of its numbers."""
     if not targets:
         return ""
+    if not labelled and all(isinstance(n, int) for n in targets.values()):
+        return ", ".join(f"{name} {n:,}" for name, n in targets.items())
     if all(isinstance(n, int) for n in targets.values()):
         shown = ", ".join(f"{label} {n:,}" for label, n in list(targets.items())[:_LABELS])
         more = len(targets) - _LABELS
@@ -88,6 +91,8 @@ def _reading(report: Mapping[str, Any]) -> list[str]:
                           n=facts["stray_quotes"]))
         if "sheet" in facts:
             said.append(t("sheet “{s}”", "工作表“{s}”", s=facts["sheet"]))
+        if facts.get("places") == "questions":
+            said.append(t("places count its questions", "位置按问题序号计"))
         if "ignored" in facts:
             said.append(t("NOT read: {i}", "未读取：{i}", i=facts["ignored"]))
         if said:
@@ -127,7 +132,7 @@ def _doubled(report: Mapping[str, Any]) -> list[str]:
 
 
 def _two(targets: list[Any]) -> list[str]:
-    return ["|".join(map(str, x)) if isinstance(x, (list, tuple)) else str(x) for x in targets[:2]]
+    return [str(joined(x)) or "[]" for x in targets[:2]]
 
 
 def _rare(report: Mapping[str, Any]) -> list[str]:

@@ -81,5 +81,6 @@ def _numbers(path: Path) -> list[tuple[float, float]]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path, columns=["target", "prediction"])
-    return [(float(json.loads(a)), float(json.loads(b)))
-            for a, b in zip(*(table[c].to_pylist() for c in ("target", "prediction")), strict=True)]
+    pairs = [(json.loads(a), json.loads(b))
+             for a, b in zip(*(table[c].to_pylist() for c in ("target", "prediction")), strict=True)]
+    return pairs if all(isinstance(x, (int, float)) for pair in pairs for x in pair) else []

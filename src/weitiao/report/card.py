@@ -46,12 +46,17 @@ def escape(text: object) -> str:
 def reads(task: Mapping[str, Any], language: str) -> str:
     """What goes in."""
     languages = {"zh": t("Chinese", "中文"), "en": t("English", "英文"), "other": t("other languages", "其他语言")}
-    what = t("a pair of texts", "一对文本") if "text_a" in task["columns"] else t("a text", "一段文本")
+    what = (t("a pair of texts", "一对文本") if "text_a" in task["columns"] else
+            t("a question and a passage", "一个问题和一段文字") if "context" in task["columns"] else
+            t("a text", "一段文本"))
     return t("{w}, tuned on {l}", "{w}，在{l}数据上微调", w=what, l=languages[language])
 
 
-def answers(labels: Sequence[str], multi: bool) -> str:
+def answers(labels: Sequence[str], multi: bool, columns: Mapping[str, str]) -> str:
     """What comes out."""
+    if "context" in columns:
+        return t("the piece of the passage that answers the question, and where it stands",
+                 "段落中回答该问题的片段及其位置")
     if not labels:
         return t("a number", "一个数值")
     shown = ", ".join(labels[:_MOST_LABELS]) + (" …" if len(labels) > _MOST_LABELS else "")
@@ -91,7 +96,8 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     return Card(
         title=found.folder.name, verdict=scores["verdict"][language()], model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
-        answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label"))),
+        answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label")),
+                        task["columns"]),
         use=t("Texts of the kind that it was tuned on. Look at report.html before you rely on it.",
               "用于与训练数据同类的文本。使用前请先看 report.html。"),
         scored=t("On {n:,} test rows that training has not seen.", "在训练中未见过的 {n:,} 条测试数据上。",

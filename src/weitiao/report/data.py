@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from weitiao.core.i18n import t
+from weitiao.core.text import joined
 from weitiao.report.view import Reject
 
 _SHOWN = 5
@@ -26,14 +27,17 @@ def understood(report: Mapping[str, Any]) -> tuple[str, ...]:
            for p in ("validation", "test") if report["how"].get(p) == "cut"]
     if cut:
         parts += t(" ({x} set aside from the training rows)", "（{x}从训练数据中划出）", x=", ".join(cut))
-    return report["task"]["reason"], parts, _targets(report["targets"]["train"])
+    return tuple(filter(None, (report["task"]["reason"], parts,
+                               _targets(report["targets"]["train"], report["labelled"]))))
 
 
-def _targets(targets: Mapping[str, Any]) -> str:
+def _targets(targets: Mapping[str, Any], labelled: bool) -> str:
     if set(targets) == {"min", "mean", "max"}:
         return t("Numbers from {a:g} to {c:g}, {b:.4g} on average", "数值范围 {a:g} 至 {c:g}，平均 {b:.4g}",
                  a=targets["min"], b=targets["mean"], c=targets["max"])
     shown = ", ".join(f"{k} {n:,}" for k, n in list(targets.items())[:_LONG])
+    if not labelled:
+        return shown
     more = " …" if len(targets) > _LONG else ""
     return t("{k} labels in the training rows: {s}{m}", "训练数据中的 {k} 种标签：{s}{m}", k=len(targets), s=shown,
              m=more)
@@ -73,7 +77,7 @@ def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
 
 def _conflict(example: Mapping[str, Any]) -> str:
     places = zip(example["sources"], example["targets"], strict=True)
-    return "; ".join(f"{s}: {v}" for s, v in list(places)[:2])
+    return "; ".join(f"{s}: {joined(v)}" for s, v in list(places)[:2])
 
 
 def _cut(cuts: Mapping[str, Any]) -> str:

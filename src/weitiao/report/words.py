@@ -21,9 +21,13 @@ _BASE = {
     "pearson": ("Pearson correlation", "Pearson 相关"), "r2": ("R²", "R²"),
     "mae": ("mean absolute error", "平均绝对误差"),
     "rmse": ("root mean square error", "均方根误差"), "loss": ("loss", "损失"),
+    "exact_match": ("exact match", "完全匹配率"), "f1_answerable": ("F1, with an answer", "F1（有答案的问题）"),
+    "exact_match_answerable": ("exact match, with an answer", "完全匹配率（有答案的问题）"),
+    "accuracy_unanswerable": ("accuracy, without an answer", "准确率（无答案的问题）"),
 }
 _AVERAGES = {"macro": ("macro", "宏平均"), "micro": ("micro", "微平均"), "weighted": ("weighted", "加权")}
-_SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece")
+_SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece",
+           "exact_match")
 
 
 def metric(name: str) -> str:

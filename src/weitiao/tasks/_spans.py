@@ -120,7 +120,8 @@ def _place(got: Any, window: int, null: int | None) -> Place:
         raise RowError("row.no_tokens", "context", t("the tokenizer makes no token of this passage",
                                                      "分词器没有从该段落得到任何词元"))
     offsets = [got["offset_mapping"][window][i] for i in inside]
-    return Place(ids.index(null) if null in ids else 0, inside[0], array("i", [a for a, _ in offsets]), array("i", [b for _, b in offsets]))
+    return Place(ids.index(null) if null in ids else 0, inside[0],
+                  array("i", [a for a, _ in offsets]), array("i", [b for _, b in offsets]))
 
 
 def best(logits: NDArray[np.float32], place: Place, context: str, *, most: int, n_best: int) -> list[Span]:

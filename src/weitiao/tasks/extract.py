@@ -111,12 +111,11 @@ class Task:
 
     def bind(self, kind: str, tokenizer: Any) -> None:
         """An encoder whose tokenizer gives offsets. Raises ModelError `model.no_spans`."""
-        lacks = (t("a model that reads from left to right cannot see where an answer begins", "从左到右的模型无法判断答案从何处开始")
-                 if kind != "encoder" else "" if tokenizer.is_fast else
-                 t("its tokenizer does not say where tokens stand in the text", "其分词器不提供词元在原文中的位置"))
-        if lacks:
-            raise ModelError("model.no_spans", lacks, where="model.name", expected=t("an encoder with a fast tokenizer",
-                                                                                     "带快速分词器的编码器"),
+        if kind != "encoder" or not tokenizer.is_fast:
+            raise ModelError("model.no_spans", t("this model cannot say where in a passage an answer stands",
+                                                 "该模型无法指出答案在段落中的位置"), where="model.name",
+                             expected=t("an encoder whose tokenizer knows the places of its tokens",
+                                        "编码器，且其分词器能给出词元在原文中的位置"),
                              fix=t("choose another model; see: weitiao models", "请换一个模型；见：weitiao models"))
 
     def state(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     train, validation = load(run, "train"), load(run, "validation")
     rows = {part: _rows(examples, task, tokenizer, settings)
             for part, examples in (("train", train), ("validation", validation))}
-    if text := _record_cuts(run, rows):
+    if text := _record_cuts(run, rows, task):
         on_event(Note(text))
     dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
     model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
@@ -71,13 +71,17 @@ def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bun
                 tokenizer.padding_side)
 
 
-def _record_cuts(run: Run, rows: dict[str, Rows]) -> str:
+def _record_cuts(run: Run, rows: dict[str, Rows], task: Task) -> str:
     """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
     counts = {part: _cuts(r.encoded) for part, r in rows.items()}
     files.write_json(run.folder / "tune" / "encoding.json", counts)
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
     if not cut:
         return ""
+    if task.head().kind == "span":  # passages are read whole
+        return t("{c} of {n} training questions fill more than half of what the model reads: {k} tokens cut off",
+                 "{n} 条训练数据中有 {c} 个问题超过模型可读长度的一半：截去 {k} 个词元", c=cut, n=n,
+                 k=counts["train"]["tokens_cut"])
     return t("{c} of {n} training texts are longer than the model reads: {k} tokens cut off ({s:.1%}); "
              "model.long_texts=windows reads them whole",
              "{n} 条训练文本中有 {c} 条超长，截去 {k} 个词元（{s:.1%}）；设 model.long_texts=windows 可读全文",
