@@ -17,12 +17,15 @@ from weitiao.report.artefacts import Artefacts
 from weitiao.report.view import MetricRow
 
 _MOST_LABELS = 30
+_TAGS = {"classify": "text-classification", "regress": "text-classification", "extract": "question-answering"}
+"""Task to the hub's word for it."""
 
 
 class Card(NamedTuple):
     """What stands on the card, as plain text."""
 
     title: str
+    tag: str
     verdict: str
     model: str
     reads: str
@@ -94,7 +97,7 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
     return Card(
-        title=found.folder.name, verdict=scores["verdict"][language()], model=_model(found, recipe),
+        title=found.folder.name, tag=_TAGS[task["name"]], verdict=scores["verdict"][language()], model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
         answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label")),
                         task["columns"]),
