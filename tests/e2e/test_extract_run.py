@@ -16,8 +16,8 @@ from calling import weitiao as call
 from weitiao.bundle import load
 from weitiao.core import files
 
-FILLER = "the movie film music travel service room price it was really very".split()
-KINDS = "good bad great awful slow fast clean dirty happy sad".split()
+FILLER = ["the", "movie", "film", "music", "travel", "service", "room", "price", "it", "was", "really", "very"]
+KINDS = ["good", "bad", "great", "awful", "slow", "fast", "clean", "dirty", "happy", "sad"]
 NUMBERS = ["one", "two", "three"]
 
 

@@ -97,7 +97,8 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
     return Card(
-        title=found.folder.name, tag=_TAGS[task["name"]], verdict=scores["verdict"][language()], model=_model(found, recipe),
+        title=found.folder.name, tag=_TAGS[task["name"]], verdict=scores["verdict"][language()],
+        model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
         answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label")),
                         task["columns"]),

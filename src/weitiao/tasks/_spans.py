@@ -133,19 +133,24 @@ def best(logits: NDArray[np.float32], place: Place, context: str, *, most: int, 
     """
     tokens = slice(place.first, place.first + len(place.starts))
     starts, ends = np.asarray(place.starts), np.asarray(place.ends)
-    length = ends[None, :] - starts[:, None]
-    order = np.arange(len(starts))
-    # The first token may alone be longer than the longest answer.
-    allowed = (order[None, :] >= order[:, None]) & ((length <= most) | (order[None, :] == order[:, None]))
-    score = np.where(allowed, logits[tokens, 0][:, None] + logits[tokens, 1][None, :], -np.inf).ravel()
+    # Row i, column k: from token i to token i + k, as far as the longest answer reaches.
+    reach = max(1, int((np.searchsorted(ends, starts + most, side="right") - np.arange(len(starts))).max()))
+    allowed = _ahead(ends, reach, most + ends[-1] + 1) - starts[:, None] <= most
+    allowed[:, 0] = True  # one token may alone be longer
+    score = np.where(allowed, logits[tokens, 0][:, None] + _ahead(logits[tokens, 1], reach, -np.inf), -np.inf).ravel()
     k = min(n_best, int(allowed.sum()))
     top = np.argpartition(-score, k - 1)[:k]
     null = float(logits[place.null].sum())
     spans = []
     for at in top[np.argsort(-score[top], kind="stable")]:
-        i, j = divmod(int(at), len(starts))
-        spans.append(_trimmed(context, int(starts[i]), int(ends[j]), float(score[at]) - null))
+        i, k = divmod(int(at), reach)
+        spans.append(_trimmed(context, int(starts[i]), int(ends[i + k]), float(score[at]) - null))
     return spans
+
+
+def _ahead(values: NDArray[Any], reach: int, beyond: float) -> NDArray[Any]:
+    """(n, reach): each value with those that follow it, `beyond` after the last."""
+    return np.lib.stride_tricks.sliding_window_view(np.append(values, np.full(reach - 1, beyond)), reach)
 
 
 def _trimmed(context: str, start: int, end: int, score: float) -> Span:
