@@ -85,7 +85,7 @@ def test_what_was_repaired_and_rejected_is_told(run: tuple[Path, dict[str, Any]]
     assert (bad["line"], bad["field"], bad["code"]) == (4, "answers", "row.answer_not_in_passage")
     assert bad["file"].endswith("train.json") and '"id": "5-1-' in bad["raw"]
     lines = "\n".join(line for part in prepare.summary(report) for line in part)
-    assert "answers moved to where they stand 1" in lines and "places count its questions" in lines
+    assert "in all parts: questions with an answer 314" in lines and "answers moved to where they stand 1" in lines and "places count its questions" in lines
 
 
 def test_plain_transformers_gives_the_same_logits(run: tuple[Path, dict[str, Any]]) -> None:
@@ -148,7 +148,7 @@ def test_evaluating_another_file(run: tuple[Path, dict[str, Any]], data: Path) -
 
 def test_the_page_and_the_card_speak_of_answers(run: tuple[Path, dict[str, Any]]) -> None:
     page = (run[0] / "report.html").read_text(encoding="utf-8")
-    assert "exact match" in page and "questions with an answer 239" in page and "labels in the training rows" not in page
+    assert "exact match" in page and "questions with an answer 314" in page and "labels in the training rows" not in page
     card = (run[0] / "README.md").read_text(encoding="utf-8")
     assert "pipeline_tag: question-answering" in card and "a question and a passage" in card and "a number" not in card
     with (run[0] / "evaluate" / "errors.csv").open(encoding="utf-8-sig", newline="") as f:

@@ -424,3 +424,16 @@ def test_places_are_right_whatever_the_tokenizer(make_tokenizer: Callable[[], An
     # A token may reach beyond the answer, as 。 after 下来 does; what is given holds it and little else.
     assert answer in got[0].text and len(got[0].text) <= len(answer) + 4
     assert got[0].text == MIXED[got[0].start : got[0].end] and got[0].score >= 18.0
+
+
+def test_what_is_kept_of_a_row_does_not_grow_with_its_passage(tuned: Any, tiny_tokenizer: Any) -> None:
+    task, _, _, model = tuned
+    sizes = []
+    for times in (1, 40):
+        rows = task.encode([example("was it good ?", " ".join([WORDS] * times), "good")], tiny_tokenizer, 24)
+        batch = task.collate(rows, 0, "right")
+        with torch.no_grad():
+            (got,) = task.rows(model(**inputs(batch)), batch)
+        assert len(batch["owner"]) >= 2 * times
+        sizes.append((len(got), max(len(s.text) for s in got) <= task.longest + 8))
+    assert sizes == [(7, True), (7, True)]

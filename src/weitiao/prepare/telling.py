@@ -25,17 +25,20 @@ def _understood(report: Mapping[str, Any]) -> list[str]:
     language = {"zh": t("Chinese", "中文"), "en": t("English", "英文"), "other": t("other", "其他")}[report["language"]]
     lines = [t("task: {n}; {c}; language: {l}", "任务：{n}；{c}；语言：{l}", n=task["name"], c=columns, l=language),
              t("why: {r}", "依据：{r}", r=task["reason"])]
-    if targets := _targets(report["targets"]["train"], report["labelled"]):
+    if targets := _counted(report["counted"]) or _targets(report["targets"]["train"]):
         lines.append(targets)
     return [*lines, _parts(report)]
 
 
-def _targets(targets: Mapping[str, Any], labelled: bool) -> str:
-    """The labels of the training rows with their counts, or what else is counted, or the range of its numbers."""
+def _counted(counts: Mapping[str, int]) -> str:
+    return t("in all parts: {s}", "全部数据中：{s}", s=", ".join(f"{name} {n:,}" for name, n in counts.items())) \
+        if counts else ""
+
+
+def _targets(targets: Mapping[str, Any]) -> str:
+    """The labels of the training rows with their counts, or the range of its numbers."""
     if not targets:
         return ""
-    if not labelled and all(isinstance(n, int) for n in targets.values()):
-        return ", ".join(f"{name} {n:,}" for name, n in targets.items())
     if all(isinstance(n, int) for n in targets.values()):
         shown = ", ".join(f"{label} {n:,}" for label, n in list(targets.items())[:_LABELS])
         more = len(targets) - _LABELS

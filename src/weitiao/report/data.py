@@ -27,17 +27,15 @@ def understood(report: Mapping[str, Any]) -> tuple[str, ...]:
            for p in ("validation", "test") if report["how"].get(p) == "cut"]
     if cut:
         parts += t(" ({x} set aside from the training rows)", "（{x}从训练数据中划出）", x=", ".join(cut))
-    return tuple(filter(None, (report["task"]["reason"], parts,
-                               _targets(report["targets"]["train"], report["labelled"]))))
+    counted = ", ".join(f"{name} {n:,}" for name, n in report["counted"].items())
+    return report["task"]["reason"], parts, counted or _targets(report["targets"]["train"])
 
 
-def _targets(targets: Mapping[str, Any], labelled: bool) -> str:
+def _targets(targets: Mapping[str, Any]) -> str:
     if set(targets) == {"min", "mean", "max"}:
         return t("Numbers from {a:g} to {c:g}, {b:.4g} on average", "数值范围 {a:g} 至 {c:g}，平均 {b:.4g}",
                  a=targets["min"], b=targets["mean"], c=targets["max"])
     shown = ", ".join(f"{k} {n:,}" for k, n in list(targets.items())[:_LONG])
-    if not labelled:
-        return shown
     more = " …" if len(targets) > _LONG else ""
     return t("{k} labels in the training rows: {s}{m}", "训练数据中的 {k} 种标签：{s}{m}", k=len(targets), s=shown,
              m=more)
