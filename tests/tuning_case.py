@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
     "multi": ("classify", {"multi_label": True}, {"text": "text", "label": "labels"}),
     "regression": ("regress", {}, {"text": "text", "label": "stars"}),
     "pairs": ("classify", {}, {"text_a": "text", "text_b": "other", "label": "label"}),
+    "spans": ("extract", {"stride": 4}, {"question": "other", "context": "passage", "answer": "answer"}),
 }
 
 
@@ -37,7 +38,8 @@ def table(n: int, seed: int = 0) -> list[dict[str, Any]]:
         good = bool(random.integers(2))
         text = words(GOOD if good else BAD, random.integers(1, 5)) + " " + words(FILL, random.integers(1, 10))
         rows.append({"text": text, "other": words(FILL, 3), "label": "yes" if good else "no",
-                     "labels": ["good"] if good else ["bad", "no"], "stars": 4.0 + len(text) % 3 if good else 1.0})
+                     "labels": ["good"] if good else ["bad", "no"], "stars": 4.0 + len(text) % 3 if good else 1.0,
+                     "passage": f"{text} {text} {text}", "answer": [text.split()[-1]] if len(text) % 4 else []})
     return rows
 
 

@@ -1,73 +1,103 @@
-"""Exact and numeric match, variety and length, perplexity and bits per byte."""
+"""Answers against published evaluation examples, against plain re-computations, and on hand-made cases."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
+from difflib import SequenceMatcher
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weitiao.metrics import answers, likelihood, wording
+from weitiao.metrics import answers
+
+# The examples of the metric cards of huggingface/datasets (metrics/squad/README.md): prediction, right answers, scores.
+PUBLISHED = [
+    ("1976", ["1976"], 1.0, 1.0),
+    ("1999", ["1976"], 0.0, 0.0),
+    ("Beyonce", ["Beyoncé and Bruno Mars"], 0.0, 0.0),
+    ("Beyoncé and Bruno Mars", ["Beyoncé and Bruno Mars"], 1.0, 1.0),
+]
+SQUAD = [  # given, right, exact, f1: worked out by hand
+    ("The Normans!", ["normans"], 1.0, 1.0),
+    ("10th and 11th centuries", ["in the 10th and 11th centuries", "10th"], 0.0, 8 / 9),
+    ("France", ["France", "in France"], 1.0, 1.0),
+    ("a king of France", ["the King of Spain"], 0.0, 2 / 3),
+    ("U.S.", ["US"], 1.0, 1.0),
+    ("", ["France"], 0.0, 0.0),
+    ("", [], 1.0, 1.0),
+    ("France", [], 0.0, 0.0),
+    ("", ["the"], 0.0, 0.0),
+    ("the", ["The"], 1.0, 1.0),
+    ("—", ["—"], 1.0, 1.0),
+    ("dog dog", ["dog"], 0.0, 2 / 3),
+]
+CMRC = [
+    ("黄伯汉", ["黄伯汉"], 1.0, 1.0),
+    ("黄伯汉先生", ["黄伯汉"], 0.0, 0.75),
+    ("《泡泡堂》", ["泡泡堂"], 1.0, 1.0),
+    ("2006年6月21日动工", ["2006年6月21日"], 0.0, 2 * 6 / (6 + 8)),
+    ("由Nexon Korea开发", ["Nexon Korea"], 0.0, 2 * 2 / (2 + 5)),
+    ("甲乙丙丁戊", ["甲乙丁戊"], 0.0, 2 * 2 / 9),  # a run, not a subsequence: 丁戊 or 甲乙
+    ("NEXON", ["nexon"], 1.0, 1.0),
+    ("", ["踢爆"], 0.0, 0.0),
+    ("。", ["踢爆"], 0.0, 0.0),
+    ("", ["。"], 0.0, 0.0),
+    ("", [], 1.0, 1.0),
+    ("12,320平方米", ["12,320平方米"], 1.0, 1.0),
+]
 
 
-@pytest.mark.parametrize(("text", "wanted"), [
-    ("He has 3 + 4 = 7 apples.\n#### 7", 7), ("#### 1,234", 1234), ("####-12.50 dollars", Fraction(-25, 2)),
-    ("so 5 - 3 is 2", 2), ("10-3", 3), ("it fell to -3 degrees", -3), ("minus \u22124", -4), ("costs -$5.", -5),
-    ("costs $-5.", -5), ("costs ￥１，２００。", 1200), (".5", Fraction(1, 2)), ("0.50", Fraction(1, 2)),
-    ("共有１２个", 12), ("1,2345", 2345), ("version 1.2.", Fraction(6, 5)), ("#### unknown, say 8", 8),
-    ("the answer is 9 #### none", 9), ("none", None), ("", None), ("3.14159 or 2,000,000.75", Fraction(200000075, 100)),
-])
-def test_the_result_of_a_text(text: str, wanted: int | Fraction | None) -> None:
-    assert answers.result(text) == wanted
+@pytest.mark.parametrize(("given_answer", "right", "exact", "f1"), [*PUBLISHED, *SQUAD])
+def test_the_squad_way(given_answer: str, right: list[str], exact: float, f1: float) -> None:
+    assert answers.exact(right, given_answer, "squad") == exact
+    assert answers.f1(right, given_answer, "squad") == pytest.approx(f1)
 
 
-@given(st.integers(-10**9, 10**9))
-def test_any_way_to_write_a_number(n: int) -> None:
-    assert answers.result(f"so it is {n:,}.") == answers.result(f"#### {n}.00") == n
+@pytest.mark.parametrize(("given_answer", "right", "exact", "f1"), CMRC)
+def test_the_cmrc_way(given_answer: str, right: list[str], exact: float, f1: float) -> None:
+    assert answers.exact(right, given_answer, "cmrc2018") == exact
+    assert answers.f1(right, given_answer, "cmrc2018") == pytest.approx(f1)
 
 
-def test_numeric_match() -> None:
-    got = answers.numeric_match(["so 7.0", "", "no number", "7 then 8", "#### 1,000"],
-                                [["#### 7"], ["#### 7"], ["#### 7"], ["#### 7"], ["x\n#### 1000", "y"]])
-    assert got.value == 2 / 5 and got.n == 5 and got.low is not None and "wilson95" in got.signature
-    # A reference without a number can be met by none, an answer without a number meets none.
-    assert not answers.numeric(["no"], [["none"]]).any()
+@settings(max_examples=200, deadline=None)
+@given(st.text("甲乙丙丁", min_size=1, max_size=12), st.text("甲乙丙丁", min_size=1, max_size=12))
+def test_the_longest_run_is_that_of_difflib(a: str, b: str) -> None:
+    size = SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size
+    assert answers.f1([a], b, "cmrc2018") == pytest.approx(2 * size / (len(a) + len(b)))
 
 
-def test_exact_match() -> None:
-    got = answers.exact_match(["  Paris. ", "", "巴黎！", "ＰＡＲＩＳ", "the  big cat", "-5", "."],
-                              [["paris"], [""], ["巴黎"], ["Paris"], ["The big , cat", "the big cat"], ["5"], ["!"]])
-    assert got.value == 4 / 7 and got.n == 7
-    assert answers.normalise("Wait , what ?") == "wait, what"
+def test_the_language_of_the_answers_decides() -> None:
+    assert answers.way([["泡泡堂"], [], ["1998年"]]) == "cmrc2018"
+    assert answers.way([["France"], ["1998"], []]) == "squad"
+    assert answers.way([[], []]) == "squad"
 
 
-@given(st.text(max_size=20))
-def test_normalising_twice_changes_nothing(text: str) -> None:
-    once = answers.normalise(text)
-    assert answers.normalise(once) == once
+def test_scores_of_all_rows_and_of_either_kind() -> None:
+    right: list[list[str]] = [["France"], ["10th century"], [], [], ["Rollo"]] * 4
+    given_answers = ["France", "10th", "", "France", ""] * 4
+    found = {s.name: s for s in answers.scores(right, given_answers, seed=1, resamples=500)}
+    assert list(found) == ["f1", "exact_match", "f1_answerable", "exact_match_answerable", "accuracy_unanswerable"]
+    assert found["f1"].value == pytest.approx((1 + 2 / 3 + 1 + 0 + 0) / 5)
+    assert found["exact_match"].value == pytest.approx(2 / 5)
+    assert found["f1_answerable"].value == pytest.approx((1 + 2 / 3) / 3) and found["f1_answerable"].n == 12
+    assert found["accuracy_unanswerable"].value == 0.5 and found["accuracy_unanswerable"].n == 8
+    assert found["f1"].low is not None and "squad; bca95" in found["f1"].signature
+    assert found["exact_match"].signature == "squad; wilson95"
+    plain = answers.scores([["a"], ["b"]], ["a", "c"], seed=1, resamples=500)
+    assert [s.name for s in plain] == ["f1", "exact_match"]
 
 
-def test_distinct_and_length() -> None:
-    assert wording.distinct(["a a b", "a b"], 1) == 2 / 5
-    assert wording.distinct(["a a b", "a b"], 2) == 2 / 3
-    assert wording.distinct(["", "。"], 1) == 0
-    assert wording.distinct(["很好很好"], 1) == 0.5
-    got = {s.name: s for s in wording.scores(["a b c"] * 20, [["a b", "a b c d e"]] * 10 + [["a b c d"]] * 10, seed=0,
-                                             resamples=200)}
-    assert got["length_ratio"].value == pytest.approx(60 / 60)
-    assert got["distinct1"].low is None and "no interval" in got["distinct1"].signature
+def brute(doubt: Any, answered: Any, silent: Any, at: float) -> float:
+    return float(np.mean([a if d <= at else s for d, a, s in zip(doubt, answered, silent, strict=True)]))
 
 
-def test_perplexity_and_bits_per_byte() -> None:
-    rows = np.array([[2 * math.log(2), 2, 8], [4 * math.log(2), 1, 4]] * 15)
-    perplexity, bits = likelihood.scores(rows, seed=0, resamples=300)
-    assert perplexity.value == pytest.approx(4) and bits.value == pytest.approx(0.5)
-    assert perplexity.n == 30 and perplexity.low is not None and perplexity.low < 4 < perplexity.high  # type: ignore[operator]
-    assert "45 tokens" in perplexity.signature and "180 bytes" in bits.signature
-    assert likelihood.quick(rows) == {"perplexity": pytest.approx(4), "bits_per_byte": pytest.approx(0.5)}
-    better = likelihood.compare(rows * [0.5, 1, 1], rows, seed=0, resamples=300)
-    assert better.difference == pytest.approx(-0.25) and better.verdict == -1
-    assert math.isfinite(likelihood.quick(np.array([[1e9, 1, 1]]))["perplexity"])
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(-5, 5), st.sampled_from([0.0, 0.5, 1.0]), st.booleans()), min_size=1, max_size=15))
+def test_the_threshold_is_the_best_of_all(rows: list[tuple[int, float, bool]]) -> None:
+    doubt, answered = [float(d) for d, _, _ in rows], [0.0 if none else a for _, a, none in rows]
+    silent = [float(none) for _, _, none in rows]
+    at = answers.best_threshold(doubt, answered, silent)
+    best = max(brute(doubt, answered, silent, c + 0.5) for c in range(-7, 7))
+    assert brute(doubt, answered, silent, at) == pytest.approx(best)

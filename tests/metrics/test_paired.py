@@ -90,3 +90,15 @@ def test_few_rows_establish_nothing() -> None:
     y = np.arange(5.0)
     got = paired.spearman(y, y, -y, resamples=200, seed=1)
     assert got.low is None and got.verdict == 0
+
+
+def test_the_mean_s_interval_is_scipy_s_bootstrap() -> None:
+    random = np.random.default_rng(4)
+    a = random.choice([0.0, 0.4, 2 / 3, 1.0], 150)
+    b = np.clip(a - random.choice([0.0, 0.0, 0.5], 150), 0, 1)
+    got = paired.mean("f1", a, b, resamples=4000, seed=1)
+    want = stats.bootstrap(((a - b),), np.mean, n_resamples=4000, random_state=2).confidence_interval
+    assert got.metric == "f1" and got.difference == pytest.approx((a - b).mean()) and got.n == 150
+    assert got.low == pytest.approx(want.low, abs=0.005) and got.high == pytest.approx(want.high, abs=0.005)
+    assert got.verdict == 1 and paired.mean("f1", b, a, resamples=500, seed=1).verdict == -1
+    assert paired.mean("f1", a, a, resamples=500, seed=1).verdict == 0

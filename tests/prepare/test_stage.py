@@ -258,3 +258,14 @@ def test_what_was_decided_about_a_file_is_said(tmp_path: Path) -> None:
     got = prepared(tmp_path, "a.csv")
     assert got.report["files"][0]["read_as"] == {"encoding": "gb18030", "delimiter": ",", "header": "none"}
     assert any("gb18030" in line and "no header" in line for line in got.lines)
+
+
+def test_questions_about_one_passage_stay_on_one_side(tmp_path: Path) -> None:
+    rows = [{"id": f"{p}-{q}", "context": f"passage {p} says 0 1 2 3", "question": f"what {q}",
+             "answers": {"text": [str(q)], "answer_start": [-1]}} for p in range(30) for q in range(4)]
+    (tmp_path / "qa.json").write_text(json.dumps(rows, indent=0), encoding="utf-8")
+    got = prepared(tmp_path, "qa.json", data={"id": "id"})
+    sides = {part: {e.inputs["context"] for e in examples} for part, examples in got.parts.items()}
+    assert sides["test"] and not sides["train"] & sides["test"]
+    assert got.report["task"]["name"] == "extract" and got.report["counted"] == {
+        "questions with an answer": 120, "answers moved to where they stand": 120}

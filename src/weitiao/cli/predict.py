@@ -63,12 +63,20 @@ def _texts(model: Bundle, texts: list[str], screen: Screen) -> None:
 
 
 def _one_line(prediction: dict[str, Any]) -> str:
-    """`positive  (positive 0.98, negative 0.02)`, or `4.25`; the likeliest five where there are many."""
+    """`positive  (positive 0.98, negative 0.02)`, or `4.25`; the likeliest five where there are many. What is nested
+    deeper than that stands in `--json` only."""
     tables = [v for v in prediction.values() if isinstance(v, dict)]
-    words = [", ".join(v) if isinstance(v, list) else v if isinstance(v, str) else f"{v:.4g}"
-             for v in prediction.values() if not isinstance(v, dict | bool) and not (tables and isinstance(v, float))]
+    words = [_word(v) for v in prediction.values()
+             if not (isinstance(v, dict | bool) or (tables and isinstance(v, float))
+                     or (isinstance(v, list) and any(isinstance(x, dict) for x in v)))]
     likeliest = [sorted(x.items(), key=lambda kv: -kv[1])[:5] for x in tables]
     return "  ".join([*words, *("(" + ", ".join(f"{k} {v:.4g}" for k, v in x) + ")" for x in likeliest)])
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    return ", ".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _file(run: Path, device: str, rows: predicting.Rows, out: str, form: str, screen: Screen) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 # Escapes: U+F900 is the same as U+8C48 to whatever normalises this file, and Hangul lies between the two.
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -42,6 +42,17 @@ class _Dropped(dict[int, int | None]):
 
 
 _DROPPED = _Dropped()
+
+
+def joined(value: Any) -> Any:
+    """A target as one cell: several labels, or the texts of several answers, with ` | ` between them; else as it is.
+
+    >>> joined(["joy", "pride"]), joined({"text": ["France", "France"], "answer_start": [159, 159]}), joined(4.5)
+    ('joy | pride', 'France', 4.5)
+    """
+    if isinstance(value, Mapping):
+        value = list(dict.fromkeys(value["text"]))
+    return " | ".join(value) if isinstance(value, (list, tuple)) else value
 
 
 def dominant_language(texts: Iterable[str]) -> Language:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weitiao.core import files
+from weitiao.core.text import joined
 from weitiao.example import Example
 from weitiao.tasks import Task
 
@@ -64,8 +65,8 @@ def errors(examples: Sequence[Example], predictions: Sequence[Prediction],
     for i in wrong:
         shown = {"error": -correct[i], "probability": sure[i], "correct": correct[i]}[kind]
         inputs = [_shown(examples[i].inputs.get(role, "")) for role in roles]
-        rows.append([examples[i].source, examples[i].id, *inputs, _plain(examples[i].target),
-                     _plain(answer(predictions[i])), round(float(shown), 6)])
+        rows.append([examples[i].source, examples[i].id, *inputs, joined(examples[i].target),
+                     joined(answer(predictions[i])), round(float(shown), 6)])
     return rows
 
 
@@ -102,8 +103,3 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(x, dict) and "content" in x for x in value):
         return "\n".join(f"{x['role']}: {x['content']}" for x in value)
     return value
-
-
-def _plain(value: Any) -> Any:
-    """Several labels as one cell."""
-    return " | ".join(value) if isinstance(value, (list, tuple)) else value

@@ -37,7 +37,8 @@ class Source:
         name: how rows and messages call the file; "" for the path as it is.
         facts: what the reader found out, filled while it reads: `encoding`, `delimiter`, `header` ("none": columns
             are named by position), `quotes` ("literal": no quoting in this file), `stray_quotes` (rows with a quote
-            that opens nothing), `sheet`, `key`, `ignored`.
+            that opens nothing), `sheet`, `key`, `ignored`, `places` ("questions": a row's line is the
+            number of its question).
     """
 
     path: Path

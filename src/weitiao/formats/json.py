@@ -5,7 +5,8 @@
       {"text": "太慢了", "label": "negative"}
     ]}
 
-Objects are parsed one by one from a window of the file, so a file of any size is read in constant memory.
+Objects are parsed one by one from a window of the file, so a file of any size is read in constant memory. An object
+that nests passages with their questions, as SQuAD's do, gives a row for each question (`_squad.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from weitiao.example import Row
 from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._json import LENIENT, STRICT, Flaw, bad_row, check, located, read_json_lines, too_deep
 from weitiao.formats._shared import decoded, detect, not_this_format
+from weitiao.formats._squad import questions
 
 SUFFIXES = (".json",)
 SAMPLES = (
@@ -37,6 +39,10 @@ def read(source: Source) -> Iterator[Row | BadRow]:
 
     Raises DataError `data.not_this_format` with the line where the file is no JSON or holds no list of objects.
     """
+    return questions(source, _objects(source))
+
+
+def _objects(source: Source) -> Iterator[Row | BadRow]:
     window = _Window(source)
     start = window.peek()
     if not start:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from weitiao.example import Row
 from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._json import read_json_lines
+from weitiao.formats._squad import questions
 
 SUFFIXES = (".jsonl", ".ndjson")
 SAMPLES = (
@@ -22,7 +23,7 @@ SAMPLES = (
 def read(source: Source) -> Iterator[Row | BadRow]:
     """The file's rows with JSON values. A line that is no sound object is a BadRow."""
     nothing = True
-    for row in read_json_lines(source):
+    for row in questions(source, read_json_lines(source)):
         nothing = False
         yield row
     if nothing:

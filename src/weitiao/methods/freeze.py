@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,8 +21,8 @@ LEARNING_RATE = 2e-4
 class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    layers: Annotated[int, Field(ge=0)] | None = None
-    """How many of the lowest layers stay frozen, beside the embeddings; none given: half of them."""
+    layers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """How many of the lowest layers stay frozen, beside the embeddings; auto: half of them."""
 
 
 def attach(model: Model, options: Options) -> Model:
@@ -32,7 +32,7 @@ def attach(model: Model, options: Options) -> Model:
     """
     groups = model.layers()
     inner = len(groups) - 2
-    frozen = inner // 2 if options.layers is None else options.layers
+    frozen = inner // 2 if options.layers == "auto" else options.layers
     if frozen >= inner:
         raise ModelError("model.too_few_layers", t("the model has {n} layers, {m} are to be frozen",
                                                    "模型有 {n} 层，却要冻结 {m} 层", n=inner, m=frozen),

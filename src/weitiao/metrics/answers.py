@@ -1,87 +1,137 @@
-"""Is a written answer right: the same words as a reference, or the same number as the reference's result.
+"""Answers found in a passage against the right ones: exact match and F1, the SQuAD way and the CMRC 2018 way.
 
->>> normalise("  The Answer：４２。 ") == normalise("the answer: 42")
-True
->>> result("It is 3 * 1,200 = 3,600 dollars.\\n#### 3,600")
-Fraction(3600, 1)
+>>> exact(["the Normans"], "Normans!", "squad"), f1(["in 1066"], "1066 AD", "squad")
+(1.0, 0.5)
+>>> f1(["黄伯汉"], "黄伯汉先生", "cmrc2018")
+0.75
+
+Both are the best over a row's right answers. The SQuAD way (Rajpurkar et al. 2016, section 6.1; evaluate-v2.0.py):
+lower case, without punctuation, articles and extra white space; F1 of the words as bags. The CMRC way (Cui et al. 2019,
+section 4.1; cmrc2018_evaluate.py): each Chinese character is a token, what stands between them is cut into words and
+numbers, the marks in `_MARKS` do not count; F1 of the longest common run of tokens. The official script cuts English
+with NLTK's `word_tokenize`; here a regular expression does, which differs in contractions (`don't`).
+
+No answer is "" on either side. Whoever says nothing where there is an answer is wrong, even where the right answer is
+nothing but an article or a mark.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
+import string
+from collections import Counter
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from weitiao.core.text import dominant_language
 from weitiao.metrics import Score
-from weitiao.metrics.intervals import share_score
+from weitiao.metrics.intervals import mean_score, share_score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SIGN = r"(?:(?<![\w.)%])[-+])?"  # `5-3` and `10%-3` subtract; ` -3` is a number
-_NUMBER = re.compile(rf"{_SIGN}(?:[$€£¥]\s?)?{_SIGN}(?:(\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(\.\d+)?|(?<!\w)(\.\d+))")
-_MARK = "####"
-_OUTER = re.compile(r"^[^\w+$€£¥-]+|[^\w%]+$")
+    Array = NDArray[np.float64]
+
+Way = Literal["squad", "cmrc2018"]
+Right = Sequence[Sequence[str]]  # per row its right answers; empty where there is none
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_MARKS = "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』"
+_NO_MARKS = str.maketrans("", "", _MARKS)
+_MIXED = re.compile(r"[\u4e00-\u9fa5]|\d+(?:[.,]\d+)*|[^\W\u4e00-\u9fa5]+|[^\w\s]")
 
 
-def normalise(text: str) -> str:
-    """NFKC, case folded, white space as single spaces, no punctuation at the ends and no spaces before it."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    plain = re.sub(r"\s+(?=[^\w\s])", "", plain)
-    kept = _OUTER.sub("", plain) or plain
-    # Dropping a space can join a letter and its accent: again until nothing changes.
-    return kept if kept == text else normalise(kept)
+def way(right: Right) -> Way:
+    """How answers like these are judged: the CMRC way where they are mostly Chinese."""
+    return "cmrc2018" if dominant_language(a for answers in right for a in answers) == "zh" else "squad"
 
 
-def result(text: str) -> Fraction | None:
-    """The number after the last `####`, else the last number of the text; None where there is none.
+def tokens(answer: str, way: Way) -> list[str]:
+    """What F1 counts."""
+    if way == "cmrc2018":
+        return _MIXED.findall(answer.lower().translate(_NO_MARKS))
+    return _ARTICLES.sub(" ", answer.lower().translate(_PUNCTUATION)).split()
 
-    Thousands may be parted by commas, a currency sign may stand before the number, a sign before or after that; full
-    width digits are digits. The value is exact: `0.50` and `.5` are one number.
+
+def exact(right: Sequence[str], given: str, way: Way) -> float:
+    """1 where `given` is one of the right answers, else 0."""
+    if not right or not given:
+        return float(not right and not given)
+    own = _plain(given, way)
+    return float(any(own == _plain(a, way) for a in right))
+
+
+def _plain(answer: str, way: Way) -> str:
+    """The form in which two answers are the same; where nothing would be left of it, the answer itself."""
+    kept = answer.lower().strip().translate(_NO_MARKS) if way == "cmrc2018" else " ".join(tokens(answer, way))
+    return kept or answer.strip().lower()
+
+
+def f1(right: Sequence[str], given: str, way: Way) -> float:
+    """The best F1 of `given` against each right answer; without right answers 1 where nothing was given."""
+    if not right or not given:
+        return float(not right and not given)
+    own = tokens(given, way)
+    return max(_overlap(tokens(a, way), own, way) or exact([a], given, way) for a in right)
+
+
+def _overlap(right: list[str], given: list[str], way: Way) -> float:
+    common = _longest_run(right, given) if way == "cmrc2018" else (Counter(right) & Counter(given)).total()
+    return 2 * common / (len(right) + len(given)) if common else 0.0
+
+
+def _longest_run(a: Sequence[str], b: Sequence[str]) -> int:
+    """Length of the longest run of tokens that stands in both, without gaps."""
+    best, row = 0, [0] * (len(b) + 1)
+    for token in a:
+        row = [0, *(row[j] + 1 if token == other else 0 for j, other in enumerate(b))]
+        best = max(best, *row)
+    return best
+
+
+def each(right: Right, given: Sequence[str]) -> tuple[Array, Array]:
+    """F1 and exact match of every row, (n,) each."""
+    how = way(right)
+    pairs = list(zip(right, given, strict=True))
+    return (np.array([f1(r, g, how) for r, g in pairs], np.float64),
+            np.array([exact(r, g, how) for r, g in pairs], np.float64))
+
+
+def scores(right: Right, given: Sequence[str], *, seed: int, resamples: int) -> list[Score]:
+    """F1 (BCa) and exact match (Wilson) of all rows; where some have no answer, also of either kind alone."""
+    how = way(right)
+    per_row, same = each(right, given)
+    found = _two("", per_row, same, how, seed, resamples)
+    answered = np.array([bool(r) for r in right])
+    if not answered.all():
+        if answered.any():
+            found += _two("_answerable", per_row[answered], same[answered], how, seed, resamples)
+        found.append(share_score("accuracy_unanswerable", int(same[~answered].sum()), int((~answered).sum()), how))
+    return found
+
+
+def _two(suffix: str, per_row: Array, same: Array, how: Way, seed: int, resamples: int) -> list[Score]:
+    return [mean_score(f"f1{suffix}", per_row, resamples=resamples, seed=seed, note=how),
+            share_score(f"exact_match{suffix}", int(same.sum()), len(same), how)]
+
+
+def best_threshold(doubt: Any, answered: Any, silent: Any) -> float:
+    """The largest doubt at which the answer is given, so that the mean score is best; of equals the one nearest 0.
+
+    Args:
+        doubt: (n,) how much likelier no answer is than the best one found.
+        answered: (n,) the row's score where the answer is given.
+        silent: (n,) its score where it is held back.
     """
-    plain = unicodedata.normalize("NFKC", text).replace("\u2212", "-")
-    head, mark, tail = plain.rpartition(_MARK)
-    found = _numbers(tail) if mark else []
-    if mark and found:
-        return found[0]
-    every = _numbers(head or plain)
-    return every[-1] if every else None
-
-
-def _numbers(text: str) -> list[Fraction]:
-    out = []
-    for match in _NUMBER.finditer(text):
-        value = Fraction((match[1] or "0").replace(",", "") + (match[2] or match[3] or ""))
-        out.append(-value if "-" in match[0] else value)
-    return out
-
-
-def exact(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    """(n,) 1 where the normalised prediction is one of the normalised references; an empty one is wrong."""
-    return np.array([int(bool(p.strip()) and normalise(p) in {normalise(r) for r in several})
-                     for p, several in zip(predictions, references, strict=True)], np.int64)
-
-
-def numeric(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    """(n,) 1 where the prediction's result equals that of one of the references; without a number it is wrong."""
-    out = []
-    for prediction, several in zip(predictions, references, strict=True):
-        said = result(prediction)
-        out.append(int(said is not None and said in {result(r) for r in several}))
-    return np.array(out, np.int64)
-
-
-def exact_match(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
-    """Share of rows that `exact` calls right, with Wilson's interval."""
-    hits = exact(predictions, references)
-    return share_score("exact_match", int(hits.sum()), len(hits), "norm:NFKC,case,spaces,outer punctuation")
-
-
-def numeric_match(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
-    """Share of rows that `numeric` calls right, with Wilson's interval."""
-    hits = numeric(predictions, references)
-    return share_score("numeric_match", int(hits.sum()), len(hits), "the number after ####, else the last one")
+    order = np.argsort(doubt, kind="stable")
+    sure, gain = np.asarray(doubt, np.float64)[order], (np.asarray(answered) - np.asarray(silent))[order]
+    total = np.concatenate([[0.0], np.cumsum(gain)])
+    cuts = np.concatenate([[sure[0] - 1], (sure[:-1] + sure[1:]) / 2, [sure[-1] + 1]])
+    # Between equal doubts there is no place for a threshold.
+    usable = np.concatenate([[True], sure[1:] > sure[:-1], [True]])
+    best = total[usable].max()
+    ties = cuts[usable][total[usable] >= best - 1e-9]
+    return float(ties[np.abs(ties).argmin()])

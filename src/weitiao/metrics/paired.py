@@ -106,6 +106,12 @@ def micro_f1(truth: Labels, first: Labels, second: Labels, *, resamples: int, se
     return _bootstrap("f1_micro", statistic, cells, resamples, seed)
 
 
+def mean(metric: str, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:
+    """Of a number that every row has under either system, such as its F1, (n,) each."""
+    values, cells = np.unique(first - second, return_counts=True)
+    return _bootstrap(metric, lambda counts: counts @ values / counts.sum(1), cells, resamples, seed)
+
+
 def spearman(truth: Array, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:
     """Of predicted numbers, (n,) each."""
     a, b = Regression(first, truth), Regression(second, truth)

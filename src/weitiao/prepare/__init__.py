@@ -11,12 +11,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from weitiao import splits, tasks
 from weitiao.core import files
-from weitiao.core.errors import DataError, RowError
+from weitiao.core.errors import DataError, RecipeError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.formats import BadRow, File, empty
@@ -57,6 +58,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
     split = recipe.data.split or _split_column(profile)
     choice = choose(recipe, _without(profile, recipe, split))
     tasks.baselines(choice.task, recipe.evaluate.baselines)  # a wrong name must not wait for the end of the run
+    _keeps_places(recipe, choice)
     with run.stage("prepare") as folder:
         with writing(folder / "rejected.jsonl") as rejects:
             read = _read(recipe, found, choice, split, rejects)
@@ -109,6 +111,18 @@ def _without(profile: TableProfile, recipe: Recipe, split: str) -> TableProfile:
     require([c.name for c in profile.columns], used)
     kept = tuple(c for c in profile.columns if c.name not in used or c.name in recipe.data.columns.values())
     return TableProfile(profile.rows, kept)
+
+
+def _keeps_places(recipe: Recipe, choice: Choice) -> None:
+    """Where answers are places in a text, cleaning would move the text away from under them."""
+    changed = [k for k, v in recipe.clean.model_dump().items() if v != getattr(type(recipe.clean)(), k)]
+    if choice.task.head().kind == "span" and changed:
+        raise RecipeError("recipe.bad_value",
+                          t("clean.{k} would move the places of the answers in their passages",
+                            "clean.{k} 会使答案在段落中的位置错位", k=changed[0]), where=f"clean.{changed[0]}",
+                          expected=t("no cleaning with the task {n}", "任务 {n} 不使用清洗选项", n=choice.name),
+                          fix=t("clean the file first and leave answer_start out: it is found again",
+                                "请先自行清洗文件并去掉 answer_start：位置会重新查找"))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -180,8 +194,11 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
 
 def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
     examples = [row.example for row in rows]
+    # Questions about one passage give away each other's answers.
+    keys = [comparing.key(replace(e, inputs={"context": e.inputs["context"]})) if "context" in e.inputs else row.key
+            for e, row in zip(examples, rows, strict=True)]
     strata = strata_of(examples, [choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
-    return divide(examples, [row.key for row in rows], strata, shares, seed=recipe.seed, group=recipe.data.group,
+    return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
                   time=recipe.data.time)
 
 

@@ -87,7 +87,11 @@ def _no_task(fixed: str, winners: Sequence[str], profile: TableProfile) -> DataE
                          expected=columns, fix=t("name one with --task {w}", "请用 --task {w} 指明", w=winners[0]))
     what = (t("no column looks like a text with a label beside it", "找不到文本列及其标签列") if fixed == "auto" else
             t("the table does not fit the task {n}", "这张表不适合任务 {n}", n=fixed))
+    asked, expected = _EXAMPLE, t("a column of texts (or two) and a column of labels or numbers",
+                                  "一列（或两列）文本，加一列标签或数值")
+    if fixed != "auto":
+        roles = tasks.load(fixed).SAMPLES[0].columns
+        asked, expected = ",".join(f"{r}=…" for r in roles), t("columns for {r}", "以下各列：{r}", r=", ".join(roles))
     return DataError("data.no_task", t("{w}; the columns are: {c}", "{w}；现有各列：{c}", w=what, c=columns),
-                     expected=t("a column of texts (or two) and a column of labels or numbers",
-                                "一列（或两列）文本，加一列标签或数值"),
-                     fix=t("say which is which: --columns {c}", "请指明各列：--columns {c}", c=_EXAMPLE))
+                     expected=expected,
+                     fix=t("say which is which: --columns {c}", "请指明各列：--columns {c}", c=asked))

@@ -28,7 +28,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     rows: read, rejected, train, validation, test
     how: per part `given` (files), `column` (a split column) or `cut` (set aside from train) or
         `none` (empty)
-    targets: per part {label: rows}, or {min, mean, max} of numbers
+    targets: per part {label: rows}, or {min, mean, max} of numbers, or what else the task counts
+    counted: the latter over all parts, else {}
     rare: labels with a single row in all parts; missing: per part the labels of train that it lacks
     lengths: per part and text column role {min, median, p95, max, mean} in characters
     files: per file part, format, rows, rejected, sha256, read_as (see `formats.Source.facts`)
@@ -50,6 +51,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
                  **{part: len(examples) for part, examples in parts.items()}},
         "how": dict(how),
         "targets": targets,
+        "counted": {} if labelled else _counted(targets),
         "rare": _rare(targets) if labelled else [],
         "missing": {part: [x for x in targets["train"] if x not in targets[part]] if labelled and parts[part] else []
                     for part in ("validation", "test")},
@@ -65,6 +67,14 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
         "fingerprint": _fingerprint(files, parts),
     }
+
+
+def _counted(targets: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Whole numbers summed over the parts; the range of a quantity is no count."""
+    total: Counter[str] = Counter()
+    for counts in targets.values():
+        total.update({name: n for name, n in counts.items() if isinstance(n, int)})
+    return dict(total)
 
 
 def _rare(targets: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weitiao.core.i18n import t
+from weitiao.core.text import joined
 
 _LABELS = 12  # labels that are listed with their counts
 
@@ -24,9 +25,14 @@ def _understood(report: Mapping[str, Any]) -> list[str]:
     language = {"zh": t("Chinese", "中文"), "en": t("English", "英文"), "other": t("other", "其他")}[report["language"]]
     lines = [t("task: {n}; {c}; language: {l}", "任务：{n}；{c}；语言：{l}", n=task["name"], c=columns, l=language),
              t("why: {r}", "依据：{r}", r=task["reason"])]
-    if targets := _targets(report["targets"]["train"]):
+    if targets := _counted(report["counted"]) or _targets(report["targets"]["train"]):
         lines.append(targets)
     return [*lines, _parts(report)]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return t("in all parts: {s}", "全部数据中：{s}", s=", ".join(f"{name} {n:,}" for name, n in counts.items())) \
+        if counts else ""
 
 
 def _targets(targets: Mapping[str, Any]) -> str:
@@ -88,6 +94,8 @@ def _reading(report: Mapping[str, Any]) -> list[str]:
                           n=facts["stray_quotes"]))
         if "sheet" in facts:
             said.append(t("sheet “{s}”", "工作表“{s}”", s=facts["sheet"]))
+        if facts.get("places") == "questions":
+            said.append(t("places count its questions", "位置按问题序号计"))
         if "ignored" in facts:
             said.append(t("NOT read: {i}", "未读取：{i}", i=facts["ignored"]))
         if said:
@@ -127,7 +135,7 @@ def _doubled(report: Mapping[str, Any]) -> list[str]:
 
 
 def _two(targets: list[Any]) -> list[str]:
-    return ["|".join(map(str, x)) if isinstance(x, (list, tuple)) else str(x) for x in targets[:2]]
+    return [str(joined(x)) or "[]" for x in targets[:2]]
 
 
 def _rare(report: Mapping[str, Any]) -> list[str]:

@@ -59,12 +59,17 @@ def escape(text: object) -> str:
 def reads(task: Mapping[str, Any], language: str) -> str:
     """What goes in."""
     languages = {"zh": t("Chinese", "中文"), "en": t("English", "英文"), "other": t("other languages", "其他语言")}
-    what = t("a pair of texts", "一对文本") if "text_a" in task["columns"] else t("a text", "一段文本")
+    what = (t("a pair of texts", "一对文本") if "text_a" in task["columns"] else
+            t("a question and a passage", "一个问题和一段文字") if "context" in task["columns"] else
+            t("a text", "一段文本"))
     return t("{w}, tuned on {l}", "{w}，在{l}数据上微调", w=what, l=languages[language])
 
 
-def answers(labels: Sequence[str], multi: bool, *, places: bool = False) -> str:
+def answers(labels: Sequence[str], multi: bool, columns: Mapping[str, str], *, places: bool = False) -> str:
     """What comes out: a number, labels, or with `places` entities of so many kinds."""
+    if "context" in columns:
+        return t("the piece of the passage that answers the question, and where it stands",
+                 "段落中回答该问题的片段及其位置")
     if not labels:
         return t("a number", "一个数值")
     shown = ", ".join(labels[:_MOST_LABELS]) + (" …" if len(labels) > _MOST_LABELS else "")
@@ -122,12 +127,12 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
 
 
 def _answers(found: Artefacts) -> str:
-    several = bool(found.report["task"]["options"].get("multi_label"))
+    task, several = found.report["task"], bool(found.report["task"]["options"].get("multi_label"))
     if found.scores["metric"].startswith("span_"):
-        return answers(list(found.report["targets"]["train"]), several, places=True)
-    if not (found.confusion or found.numbers):
+        return answers(list(found.report["targets"]["train"]), several, task["columns"], places=True)
+    if not (found.confusion or found.numbers or "context" in task["columns"]):
         return t("a text", "一段文本")
-    return answers(found.confusion["labels"] if found.confusion else (), several)
+    return answers(found.confusion["labels"] if found.confusion else (), several, task["columns"])
 
 
 def _model(found: Artefacts, recipe: Recipe) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from weitiao.core.i18n import t
+from weitiao.core.text import joined
 from weitiao.report.view import Reject
 
 _SHOWN = 5
@@ -26,7 +27,8 @@ def understood(report: Mapping[str, Any]) -> tuple[str, ...]:
            for p in ("validation", "test") if report["how"].get(p) == "cut"]
     if cut:
         parts += t(" ({x} set aside from the training rows)", "（{x}从训练数据中划出）", x=", ".join(cut))
-    return report["task"]["reason"], parts, _targets(report["targets"]["train"])
+    counted = ", ".join(f"{name} {n:,}" for name, n in report["counted"].items())
+    return report["task"]["reason"], parts, counted or _targets(report["targets"]["train"])
 
 
 def _targets(targets: Mapping[str, Any]) -> str:
@@ -75,7 +77,7 @@ def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
 
 def _conflict(example: Mapping[str, Any]) -> str:
     places = zip(example["sources"], example["targets"], strict=True)
-    return "; ".join(f"{s}: {v}" for s, v in list(places)[:2])
+    return "; ".join(f"{s}: {joined(v)}" for s, v in list(places)[:2])
 
 
 def _cut(cuts: Mapping[str, Any]) -> str:

@@ -90,7 +90,7 @@ def summary(decision: dict[str, Any], recipe: Recipe) -> list[str]:
 def _mean_tokens(task: Task, examples: list[Example], base: models.Base, max_length: int) -> float:
     """Mean tokens a row, special tokens included."""
     rows = task.encode(examples, models.tokenizer(base.folder), max_length)
-    return sum(r.length for r in rows) / len(rows)
+    return sum(len(w) for r in rows for w in r.windows) / len(rows)
 
 
 def _base_name(recipe: Recipe, language: str, rows: int, kind: str) -> tuple[str, str]:

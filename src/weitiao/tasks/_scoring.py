@@ -26,16 +26,16 @@ References = Sequence[Sequence[str]]
 def scores(outputs: Sequence[Text], references: References, metric: str, language: str, *, varied: bool = False,
            seed: int, resamples: int) -> list[Score]:
     """All of them, `metric` first; `varied` adds distinct-n. `stopped`: the share of answers that the model ended."""
-    from weitiao.metrics import answers, intervals, rouge, translation, wording
+    from weitiao.metrics import intervals, matching, rouge, translation, wording
 
     said = [o.text for o in outputs]
     found = rouge.scores(said, references, seed=seed, resamples=resamples)
     found = found[::-1] if metric == "rougeL" else found
     found += [s for s in translation.scores(said, references, language, seed=seed, resamples=resamples)
               if s.name != "ter"]
-    found.append(answers.exact_match(said, references))
+    found.append(matching.exact_match(said, references))
     if metric == "numeric_match":
-        found.append(answers.numeric_match(said, references))
+        found.append(matching.numeric_match(said, references))
     worded = wording.scores(said, references, seed=seed, resamples=resamples)
     found += worded if varied else [s for s in worded if s.name == "length_ratio"]
     found.append(intervals.share_score("stopped", sum(o.stopped for o in outputs), len(outputs)))
@@ -57,12 +57,12 @@ def compare(first: Sequence[Text], second: Sequence[Text], references: Reference
 
 def per_row(outputs: Sequence[Text], references: References, metric: str, language: str) -> NDArray[np.float64]:
     """(n,) each row's own value: ROUGE-L, 1 or 0 of the matches, and chrF for BLEU and chrF."""
-    from weitiao.metrics import answers, rouge, translation
+    from weitiao.metrics import matching, rouge, translation
 
     said = [o.text for o in outputs]
     if metric == "rougeL":
         return rouge.per_row(said, references)["rougeL"]
     if metric in ("bleu", "chrf"):
         return translation.per_row(said, references, language)
-    match = answers.exact if metric == "exact_match" else answers.numeric
+    match = matching.exact if metric == "exact_match" else matching.numeric
     return match(said, references).astype("float64")

@@ -36,10 +36,11 @@ def text_roles(columns: Mapping[str, str]) -> tuple[str, ...]:
 
 def read_texts(row: Row, columns: Mapping[str, str]) -> dict[str, str]:
     """Role to text. Raises RowError for a text that is missing, empty or no text."""
-    return {role: _text(row, columns[role]) for role in text_roles(columns)}
+    return {role: read_text(row, columns[role]) for role in text_roles(columns)}
 
 
-def _text(row: Row, column: str) -> str:
+def read_text(row: Row, column: str) -> str:
+    """The text in that column. Raises RowError for one that is missing, empty or no text."""
     if column not in row.values:
         raise RowError("row.no_text", column, t("there is no such column in this row", "这一行没有该列"))
     value = row.values[column]

@@ -42,7 +42,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     train, validation = load(run, "train"), load(run, "validation")
     rows = {part: _rows(examples, task, tokenizer, settings)
             for part, examples in (("train", train), ("validation", validation))}
-    if text := _record_cuts(run, rows, {"train": len(train), "validation": len(validation)}):
+    if text := _record_cuts(run, rows, task, {"train": len(train), "validation": len(validation)}):
         on_event(Note(text))
     dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
     model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
@@ -79,18 +79,23 @@ def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bun
                 tokenizer.pad_token_id, tokenizer.padding_side)
 
 
-def _record_cuts(run: Run, rows: dict[str, Rows], given: dict[str, int]) -> str:
+def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, given: dict[str, int]) -> str:
     """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
     counts = {part: {**_cuts(r.encoded), "rows_left_out": given[part] - len(r.encoded)} for part, r in rows.items()}
     files.write_json(run.folder / "tune" / "encoding.json", counts)
-    if out := counts["train"]["rows_left_out"]:
-        return t("{o} of {n} training rows are left out, being longer than the model reads; {c} others lost {k} "
-                 "tokens of their prompts",
-                 "{n} 条训练数据中有 {o} 条超长，未参与训练；另有 {c} 条的提示被截去 {k} 个词元",
-                 o=out, n=given["train"], c=counts["train"]["rows_cut"], k=counts["train"]["tokens_cut"])
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
-    if not cut:
+    out = counts["train"]["rows_left_out"]
+    if not (cut or out):
         return ""
+    if task.head().kind == "language":
+        return t("of {n} training rows {o} are left out, what they teach being longer than the model reads, and {c} lost "
+                 "{k} tokens of their prompts (model.max_length)",
+                 "{n} 条训练数据中有 {o} 条要学的内容超长，未参与训练；{c} 条的提示被截去 {k} 个词元（model.max_length）",
+                 o=out, n=given["train"], c=cut, k=counts["train"]["tokens_cut"])
+    if task.head().kind == "span":  # passages are read whole
+        return t("{c} of {n} training questions fill more than half of what the model reads: {k} tokens cut off",
+                 "{n} 条训练数据中有 {c} 个问题超过模型可读长度的一半：截去 {k} 个词元", c=cut, n=n,
+                 k=counts["train"]["tokens_cut"])
     return t("{c} of {n} training texts are longer than the model reads: {k} tokens cut off ({s:.1%}); "
              "model.long_texts=windows reads them whole",
              "{n} 条训练文本中有 {c} 条超长，截去 {k} 个词元（{s:.1%}）；设 model.long_texts=windows 可读全文",
