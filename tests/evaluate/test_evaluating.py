@@ -198,3 +198,13 @@ def test_predictions_do_not_depend_on_targets(done: Path) -> None:
     a, b = evaluate.evaluate_file(tuned, rows, resamples=100), evaluate.evaluate_file(tuned, swapped, resamples=100)
     assert a["metrics"][0]["value"] == pytest.approx(1 - b["metrics"][0]["value"])
     assert np.isclose(a["metrics"][0]["value"] * 20 % 1, 0)
+
+
+def test_fewer_test_rows_are_drawn_by_the_seed_and_keep_their_order() -> None:
+    from weitiao.evaluate import _drawn
+
+    rows = examples(50, 7)
+    some = _drawn(rows, 20, 1)
+    assert len(some) == 20 and some == _drawn(rows, 20, 1) != _drawn(rows, 20, 2)
+    assert [rows.index(e) for e in some] == sorted(rows.index(e) for e in some)
+    assert _drawn(rows, 50, 1) == rows

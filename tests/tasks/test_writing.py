@@ -17,6 +17,7 @@ from weitiao.evaluate import baselines
 from weitiao.evaluate.baselines.lead import lead
 from weitiao.example import Example, Row
 from weitiao.models.build import build
+from weitiao.models.spec import INPUTS
 from weitiao.recipe import Recipe
 from weitiao.tasks._speaker import IGNORED, Text
 from weitiao.tuning.loop import Rows, accumulate
@@ -230,3 +231,32 @@ def test_examples_of_a_row_with_a_system_prompt_stand_behind_it() -> None:
     task = tasks.make("generate", {}, {"prompt": "q", "target": "a", "system": "s"})
     example = Example("1", {"prompt": "x", "system": "S"}, "y", "f:1")
     assert [m.role for m in task.chat(example).messages] == ["system", "user", "assistant"]
+
+
+def test_adapters_leave_the_words_alone(tiny_folders: dict[str, Path]) -> None:
+    """The output layer of this base is its word embeddings: an adapter merged into it would change what is read."""
+    from weitiao.methods import lora
+
+    made = Made(tiny_folders["decoder"], "decoder")
+    model = made.model()
+    words = model.word_embeddings().weight.detach().clone()
+    torch.manual_seed(1)
+    tuned = lora.attach(model, lora.Options(rank=2))
+    with torch.no_grad():
+        for name, p in tuned.named_parameters():
+            if "lora_B" in name:
+                p.normal_()
+    batch = {k: v for k, v in made.task.collate(made.rows.encoded, 0, "right").items() if k in INPUTS}
+    with torch.no_grad():
+        before = tuned.eval()(**batch)
+        after = lora.merge(tuned)(**batch)
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+    assert tuned.word_embeddings().weight.equal(words)
+
+
+def test_messages_are_cleaned_as_texts_are() -> None:
+    from weitiao.bundle import clean_example
+
+    example = Example("1", {"messages": [{"role": "user", "content": "ＡＢＣ <b>x</b>"}]}, "y", "f:1")
+    got = clean_example(example, Recipe.build({"clean": {"width": True, "html": True}}).clean.model_dump())
+    assert got.inputs["messages"] == [{"role": "user", "content": "ABC x"}]

@@ -88,9 +88,10 @@ def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, given: dict[str, i
     if not (cut or out):
         return ""
     if task.head().kind == "language":
-        return t("of {n} training rows {o} are left out, what they teach being longer than the model reads, and {c} lost "
-                 "{k} tokens of their prompts (model.max_length)",
-                 "{n} 条训练数据中有 {o} 条要学的内容超长，未参与训练；{c} 条的提示被截去 {k} 个词元（model.max_length）",
+        return t("of {n} training rows {o} are left out, what they teach being longer than the model reads, and {c} "
+                 "lost {k} tokens of their prompts (model.max_length)",
+                 "{n} 条训练数据中有 {o} 条要学的内容超长，未参与训练；{c} 条的提示被截去 {k} 个词元"
+                 "（model.max_length）",
                  o=out, n=given["train"], c=cut, k=counts["train"]["tokens_cut"])
     if task.head().kind == "span":  # passages are read whole
         return t("{c} of {n} training questions fill more than half of what the model reads: {k} tokens cut off",
