@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from weitiao.example import Example
+    from weitiao.recipe import Model
     from weitiao.tasks import Encoded, Task
 
 _FITTED = 2000  # rows of a file from which a task learns its labels here
@@ -53,18 +54,18 @@ def data(
             screen.result({"rows": shown}, *(str(row["source"]) for row in shown))
 
 
-def _of_run(folder: Path, rows: int) -> tuple[Task, list[Example], str]:
+def _of_run(folder: Path, rows: int) -> tuple[Task, list[Example], Model]:
     from weitiao import splits
     from weitiao.recipe import Recipe
     from weitiao.run import Run
 
     run = Run.open(folder)
     recipe = Recipe.read(run.folder / "recipe.toml")
-    return splits.load_task(run)[1], splits.load(run, "train")[:rows], recipe.model.name
+    return splits.load_task(run)[1], splits.load(run, "train")[:rows], recipe.model
 
 
 def _of_file(path: Path, name: str, columns: dict[str, str], rows: int,
-             model: str) -> tuple[Task, list[Example], str]:
+             model: str) -> tuple[Task, list[Example], Model]:
     """The task that the file is for and its first good rows. Raises DataError as `weitiao tune` does."""
     from weitiao import models
     from weitiao.core.text import dominant_language
@@ -87,7 +88,7 @@ def _of_file(path: Path, name: str, columns: dict[str, str], rows: int,
     if model == "auto":
         texts = [str(v) for e in examples for v in e.inputs.values()]
         model = models.suggest(dominant_language(texts), len(examples), task.head().kind)[0]
-    return task, examples[:rows], model
+    return task, examples[:rows], recipe.model.model_copy(update={"name": model})
 
 
 def _plain(examples: Sequence[Example], screen: Screen) -> list[dict[str, Any]]:
@@ -98,7 +99,7 @@ def _plain(examples: Sequence[Example], screen: Screen) -> list[dict[str, Any]]:
     return [{"source": e.source, "inputs": dict(e.inputs), "target": e.target} for e in examples]
 
 
-def _masked(task: Task, examples: Sequence[Example], base: str, screen: Screen) -> list[dict[str, Any]]:
+def _masked(task: Task, examples: Sequence[Example], base: Model, screen: Screen) -> list[dict[str, Any]]:
     """Raises UsageError for a task that learns no tokens."""
     from weitiao import models
 
@@ -106,7 +107,7 @@ def _masked(task: Task, examples: Sequence[Example], base: str, screen: Screen) 
         raise UsageError("cli.no_mask", t("this task learns an answer for each row, not its tokens",
                                           "该任务学习的是每行的答案，而不是词元"), where="--mask",
                          expected=t("a task that writes texts", "生成文本的任务"))
-    found = models.find(base)
+    found = models.find(base.name, hub=base.hub, revision=base.revision)
     tokenizer = models.tokenizer(found.folder)
     task.bind(found.kind, tokenizer)
     out = []
