@@ -79,3 +79,9 @@ def test_more_rows_need_fewer_epochs() -> None:
     assert epochs == sorted(epochs, reverse=True) and epochs[-1] >= 1
     rates = {m: defaults(replace(FACTS, method=m))[0]["learning_rate"] for m in ("full", "lora", "head")}
     assert rates["full"] < rates["lora"] <= rates["head"]
+
+
+def test_questions_with_passages_take_few_rows_an_update() -> None:
+    got = {n: defaults(replace(FACTS, task="extract", rows=n))[0] for n in (300, 3000, 90_000)}
+    assert [v["batch_size"] for v in got.values()] == [16, 16, 16]
+    assert [v["epochs"] for v in got.values()] == [5.0, 3.0, 2.0]
