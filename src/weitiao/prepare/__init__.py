@@ -194,9 +194,18 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
 
 def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
     examples = [row.example for row in rows]
-    # Questions about one passage give away each other's answers.
-    keys = [comparing.key(replace(e, inputs={"context": e.inputs["context"]})) if "context" in e.inputs else row.key
-            for e, row in zip(examples, rows, strict=True)]
+    passages: dict[str, bytes] = {}
+
+    def unit(row: _Row) -> bytes:
+        """Questions about one passage give away each other's answers: they stay together."""
+        passage = row.example.inputs.get("context")
+        if passage is None:
+            return row.key
+        if passage not in passages:
+            passages[passage] = comparing.key(replace(row.example, inputs={"context": passage}))
+        return passages[passage]
+
+    keys = [unit(row) for row in rows]
     strata = strata_of(examples, [choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
                   time=recipe.data.time)
