@@ -18,7 +18,7 @@ from weitiao.report.view import MetricRow
 
 _MOST_LABELS = 30
 _TAGS = {"classify": "text-classification", "regress": "text-classification", "extract": "question-answering"}
-"""Task to the hub's word for it."""
+"""Task to the hub's word for it; the card leaves the line out for a task that the hub has no word for."""
 
 
 class Card(NamedTuple):
@@ -97,7 +97,7 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
     return Card(
-        title=found.folder.name, tag=_TAGS[task["name"]], verdict=scores["verdict"][language()],
+        title=found.folder.name, tag=_TAGS.get(task["name"], ""), verdict=scores["verdict"][language()],
         model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
         answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label")),
