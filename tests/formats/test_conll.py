@@ -33,7 +33,7 @@ def test_tabs_keep_spaces_and_full_width_spaces_are_words(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("text", "line"), [
-    ("a O\nb\n", 2), ("a\nb O\n", 2), ("a\tO\n\tO\n", 2), ("a\tO\nb\t\n", 2), ("a\tO\nb O\n", 2)])
+    ("a O\nb\n", 2), ("a\nb O\n", 2), ("a\tO\n\tO\n", 2), ("a\tO\nb\t\n", 2), ("a\tO\nb O\n", 2), ("a O\nit is O\n", 2)])
 def test_a_line_that_cannot_be_meant_makes_its_sentence_bad(tmp_path: Path, text: str, line: int) -> None:
     rows = read(tmp_path, "x\tO\n\n" + text if "\t" in text else "x O\n\n" + text)
     assert isinstance(rows[1], BadRow) and rows[1].line == line + 2 and rows[1].code == "row.conll"

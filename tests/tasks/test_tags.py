@@ -58,7 +58,7 @@ def test_illegal_sequences_are_read_as_conlleval_does(tags: str, want: list[Any]
     (["B-X I-X O", "O I-X", "B-Y I-X"], "BIO", 2),
     (["I-X I-X O", "I-X B-X"], "IOB1", 0),
     (["B-X E-X O", "B-X O", "I-X E-X", "B-X I-X"], "BIOES", 3),
-    (["O O"], "", 0),
+    (["B-X I-X", "city O"], "BIO", 2), (["O O"], "", 0),
 ])
 def test_what_breaks_the_scheme_is_counted(rows: list[str], scheme: str, mended: int) -> None:
     seen = Seen()

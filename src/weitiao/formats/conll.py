@@ -20,7 +20,7 @@ from weitiao.core.i18n import t
 from weitiao.core.text import join_words
 from weitiao.example import Row
 from weitiao.formats import BadRow, Source, empty
-from weitiao.formats._shared import Encoding, detect, lines, shortened, without_end
+from weitiao.formats._shared import detect, lines, shortened, without_end
 
 SUFFIXES = (".conll", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".bieos", ".bilou", ".ner")
 SAMPLES = (
@@ -35,16 +35,20 @@ class _Sentence:
     """The lines of one sentence so far."""
 
     line: int
+    width: int
     words: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     bad: tuple[int, str] | None = None
     raw: str = ""
 
     def add(self, line: str, number: int, mark: str) -> None:
-        cells = line.split(mark) if mark == "\t" else [c for c in line.split(" ") if c]
+        cells = _cells(line, mark)
         word, tag = cells[0], cells[-1].strip() if len(cells) > 1 else ""
         if not word or (len(cells) > 1 and not tag):
             self.bad = self.bad or (number, t("a word or its tag is empty", "词或标签为空"))
+        elif len(cells) not in (1, self.width):
+            self.bad = self.bad or (number, t("{k} columns where the file has {n}", "有 {k} 列，而文件应有 {n} 列",
+                                              k=len(cells), n=self.width))
         elif self.words and bool(tag) != bool(self.tags):
             self.bad = self.bad or (number, t("only some words of this sentence have a tag", "该句只有部分词带标签"))
         self.words.append(word)
@@ -62,17 +66,21 @@ class _Sentence:
 def read(source: Source) -> Iterator[Row | BadRow]:
     """One row a sentence: `text` (the words joined), `tokens` and, where there are any, `tags`.
 
-    A sentence with an empty word, or with tags on some words only, is a BadRow.
+    A sentence with an empty word, with tags on some words only, or with another number of columns than the file's first
+    word has, is a BadRow.
     """
     encoding = detect(source)
-    mark = source.delimiter or _mark(source, encoding)
+    words = (line for line in map(without_end, lines(source, encoding)) if _has_word(line))
+    first = next(words, "")
+    mark = source.delimiter or ("\t" if "\t" in first else " ")
     source.facts["delimiter"] = mark
+    width = len(_cells(first, mark))
     sentence: _Sentence | None = None
     nothing = True
     for number, ended in enumerate(lines(source, encoding), start=1):
         line = without_end(ended)
-        if line.strip(" \t") and not line.startswith(_START):
-            sentence = sentence or _Sentence(number)
+        if _has_word(line):
+            sentence = sentence or _Sentence(number, width)
             sentence.add(line, number, mark)
             nothing = False
         elif sentence:
@@ -84,7 +92,9 @@ def read(source: Source) -> Iterator[Row | BadRow]:
         yield sentence.row(source)
 
 
-def _mark(source: Source, encoding: Encoding) -> str:
-    """A tab where the first line with a word has one."""
-    words = (line for line in lines(source, encoding) if line.strip() and not line.startswith(_START))
-    return "\t" if "\t" in next(words, "") else " "
+def _has_word(line: str) -> bool:
+    return bool(line.strip(" \t")) and not line.startswith(_START)
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    return line.split(mark) if mark == "\t" else [c for c in line.split(" ") if c]

@@ -107,9 +107,10 @@ class Seen:
 
     @property
     def mended(self) -> int:
-        """Tags that break the scheme and spans that were trimmed or stood twice."""
+        """Tags that break the scheme or lack its letters, and spans that were trimmed or stood twice."""
         broken = {"BIO": "inside", "BMES": "open", "BILOU": "open", "BIOES": "open"}.get(self.scheme, "")
-        return self.faults[broken] + self.spans
+        bare = self.letters[""] if self.scheme not in ("IO", "") else 0
+        return self.faults[broken] + bare + self.spans
 
 
 def tag_names(values: Sequence[Any], names: Sequence[str], field: str) -> list[str]:
