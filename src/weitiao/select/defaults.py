@@ -59,6 +59,4 @@ def _epochs(facts: Facts) -> float:
 
 def _learning_rate(facts: Facts) -> float:
     rate: float = methods.load(facts.method).LEARNING_RATE
-    if facts.task == "tag":
-        return 1.5 * rate
-    return rate if facts.rows >= _FEW else rate / 2
+    return rate if facts.rows >= _FEW or facts.task == "tag" else rate / 2
