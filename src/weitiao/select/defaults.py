@@ -59,4 +59,6 @@ def _epochs(facts: Facts) -> float:
 
 def _learning_rate(facts: Facts) -> float:
     rate: float = methods.load(facts.method).LEARNING_RATE
-    return rate if facts.rows >= _FEW or facts.task == "tag" else rate / 2
+    if facts.task == "tag":
+        return 2.5 * rate if facts.rows < _FEW else 1.5 * rate
+    return rate if facts.rows >= _FEW else rate / 2
