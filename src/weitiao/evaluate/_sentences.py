@@ -17,7 +17,7 @@ from weitiao.metrics.paired import Paired
 _NO_SHARES = ("spearman", "pearson", "r2", "mcc", "mae", "mse", "rmse", "log_loss")
 _NAMES = {"accuracy": ("accuracy", "准确率"), "f1_micro": ("micro-F1", "微平均 F1"),
           "f1_macro": ("macro-F1", "宏平均 F1"), "spearman": ("Spearman correlation", "Spearman 相关"),
-          "f1": ("F1", "F1"), "exact_match": ("exact match", "完全匹配率")}
+          "f1": ("F1", "F1"), "exact_match": ("exact match", "完全匹配率"), "span_f1": ("span F1", "实体 F1")}
 
 
 def sentence(score: Score, paired: Paired | None, baseline: str) -> dict[str, str]:

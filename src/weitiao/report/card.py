@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from weitiao.core import files
 from weitiao.core.i18n import language, t
 from weitiao.recipe import Recipe
 from weitiao.report import data, scoring, words
@@ -17,8 +18,16 @@ from weitiao.report.artefacts import Artefacts
 from weitiao.report.view import MetricRow
 
 _MOST_LABELS = 30
-_TAGS = {"classify": "text-classification", "regress": "text-classification", "extract": "question-answering"}
-"""Task to the hub's word for it; the card leaves the line out for a task that the hub has no word for."""
+_HEADS = {
+    "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
+    "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
+    "ForQuestionAnswering": ("question-answering", "AutoModelForQuestionAnswering"),
+    "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
+    "ForCausalLM": ("text-generation", "AutoModelForCausalLM"),
+    "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
+    "": ("text2text-generation", "AutoModelForSeq2SeqLM"),
+}
+"""How the name of transformers' class ends: the hub's word for what it does, and the class that loads it."""
 
 
 class Card(NamedTuple):
@@ -26,6 +35,7 @@ class Card(NamedTuple):
 
     title: str
     tag: str
+    auto: str
     verdict: str
     model: str
     reads: str
@@ -55,14 +65,17 @@ def reads(task: Mapping[str, Any], language: str) -> str:
     return t("{w}, tuned on {l}", "{w}，在{l}数据上微调", w=what, l=languages[language])
 
 
-def answers(labels: Sequence[str], multi: bool, columns: Mapping[str, str]) -> str:
-    """What comes out."""
+def answers(labels: Sequence[str], multi: bool, columns: Mapping[str, str], *, places: bool = False) -> str:
+    """What comes out: an answer, a number, labels, or with `places` entities of so many kinds."""
     if "context" in columns:
         return t("the piece of the passage that answers the question, and where it stands",
                  "段落中回答该问题的片段及其位置")
     if not labels:
         return t("a number", "一个数值")
     shown = ", ".join(labels[:_MOST_LABELS]) + (" …" if len(labels) > _MOST_LABELS else "")
+    if places:
+        kind = t("where in the text something of {k} kinds stands", "文本中 {k} 类实体及其位置", k=len(labels))
+        return f"{kind}: {shown}"
     kind = t("any number of {k} labels", "{k} 个标签中的任意几个", k=len(labels)) if multi else t(
         "one of {k} labels", "{k} 个标签之一", k=len(labels))
     return f"{kind}: {shown}"
@@ -96,12 +109,13 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     """The card of a run, in the user's language."""
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
+    made = files.read_json(found.folder / "model" / "config.json")["architectures"][0]
+    tag, auto = next(known for end, known in _HEADS.items() if made.endswith(end))
     return Card(
-        title=found.folder.name, tag=_TAGS.get(task["name"], ""), verdict=scores["verdict"][language()],
+        title=found.folder.name, tag=tag, auto=auto, verdict=scores["verdict"][language()],
         model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
-        answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label")),
-                        task["columns"]),
+        answers=_answers(found),
         use=t("Texts of the kind that it was tuned on. Look at report.html before you rely on it.",
               "用于与训练数据同类的文本。使用前请先看 report.html。"),
         scored=t("On {n:,} test rows that training has not seen.", "在训练中未见过的 {n:,} 条测试数据上。",
@@ -110,6 +124,12 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
         baselines=tuple(metric_row(b["title"][language()], b["metrics"][0]) for b in scores["baselines"]),
         data=(*data.understood(found.report), *data.verdict(found.report, found.cuts)),
         limits=limits(found.report, found.cuts, found.bundle["max_length"]), licence=_licence(base))
+
+
+def _answers(found: Artefacts) -> str:
+    task, places = found.report["task"], found.scores["metric"].startswith("span_")
+    labels = list(found.report["targets"]["train"]) if places else found.confusion["labels"] if found.confusion else []
+    return answers(labels, bool(task["options"].get("multi_label")), task["columns"], places=places)
 
 
 def _model(found: Artefacts, recipe: Recipe) -> str:

@@ -125,6 +125,8 @@ def _errors(found: Artefacts) -> Errors:
     first = t("The rows with the largest errors. ", "误差最大的数据。") if kind == "error" else t(
         "Where the model was surest and wrong. Read these first: often it is the label that is wrong. ",
         "模型最有把握却答错的数据。请先看这些：错的往往是标签。")
+    if kind == "correct":
+        first = t("The rows with the least right in them. ", "答对最少的数据。")
     rest = t("All {n:,} rows that are not wholly right: {f}", "全部 {n:,} 条不完全正确的数据见 {f}",
              n=found.error_count,
              f="evaluate/errors.csv")
