@@ -40,11 +40,13 @@ class LanguageModel(Model):
 
     Args:
         body: transformers' model with its output layer.
+        fresh: names in `body` of weights that the checkpoint did not hold.
         notes: what a person should know about how it was put together.
     """
 
-    def __init__(self, body: PreTrainedModel, notes: Sequence[str] = ()) -> None:
+    def __init__(self, body: PreTrainedModel, *, fresh: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
         super().__init__(body, notes)
+        self.fresh = frozenset(fresh)
         self._inner = body.base_model_prefix if body.base_model is not body else ""
 
     @property
@@ -52,9 +54,21 @@ class LanguageModel(Model):
         """All of it: the output layer is often the word embeddings themselves."""
         return self.body
 
+    @property
+    def prefix(self) -> str:
+        return ""
+
     def head_parameters(self) -> list[nn.Parameter]:
-        """None: nothing is new."""
-        return []
+        """What was drawn because the checkpoint had no head that fills masks; mostly none."""
+        return [p for n, p in self.body.named_parameters() if n in self.fresh]
+
+    def sample(self) -> torch.Tensor:
+        inputs = probe(self.body.config)
+        if self.body.config.is_encoder_decoder:
+            inputs["decoder_input_ids"] = inputs["input_ids"]
+        inputs["places"] = torch.arange(inputs["input_ids"].numel())[inputs["attention_mask"].flatten() == 1]
+        logits: torch.Tensor = self(**{k: v.to(self.device) for k, v in inputs.items()})
+        return logits
 
     def forward(self, *, places: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks."""
@@ -155,7 +169,7 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
                        "模型没有填空头：新建一个"))
     elif fresh:
         raise weights_missing(base.folder, fresh)
-    model = LanguageModel(body, notes).eval()
+    model = LanguageModel(body, fresh=sorted(fresh), notes=notes).eval()
     _check_places(model)
     return model
 

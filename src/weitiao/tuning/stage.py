@@ -54,6 +54,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
                   on_event=on_event, allow_inexact=allow_inexact)
+    adapter = method.adapter(model)
     model = method.merge(model)
     if validation:
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
@@ -63,6 +64,9 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
+    if adapter:
+        adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
+                      saved=run.folder / "model")
 
 
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
