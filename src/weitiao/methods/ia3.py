@@ -25,9 +25,9 @@ OPERATIONS = 4.0
 MOVED = 0.001
 
 # What the families call them: fused projections of query, key and value are scaled as a whole.
-_SCALED = re.compile(r"(^|[._])(key|value|[kv]_proj|[kv]_lin|key_proj|value_proj|c_attn|Wqkv|qkv|query_key_value"
+_SCALED = re.compile(r"(^|\.)(key|value|[kv]_proj|[kv]_lin|key_proj|value_proj|c_attn|Wqkv|qkv|query_key_value"
                      r"|(Self|EncDec)Attention\.[kv])$")
-_INNER = re.compile(r"(?<!attention\.)(^|\.)(output\.dense|ffn\.lin2|ffn_output|down_proj|fc2|mlp\.c_proj|mlp\.Wo"
+_INNER = re.compile(r"(^|(?<!attention)\.)(output\.dense|ffn\.lin2|ffn_output|down_proj|fc2|mlp\.c_proj|mlp\.Wo"
                     r"|DenseReluDense\.wo)$")
 
 

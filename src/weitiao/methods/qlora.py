@@ -2,7 +2,7 @@
 GPU and bitsandbytes.
 
 >>> model = attach(model, Options(rank=16))    # the layers become 4-bit when the model is moved to the GPU
->>> model = merge(model)                       # W ← W₄ + (alpha / rank) B A in float32: W₄ is what was rounded to 4 bits
+>>> model = merge(model)                       # W ← W₄ + (alpha / rank) B A in float32, W₄ being the rounded matrix
 
 The saved model holds what was tuned: the rounded base with the adapters folded in, not the base that was rounded.
 """
