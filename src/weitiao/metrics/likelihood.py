@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from weitiao.metrics import Score
-from weitiao.metrics.intervals import bca, bootstrap, resample
-from weitiao.metrics.paired import Paired
+from weitiao.metrics import Score, paired
+from weitiao.metrics.intervals import bootstrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,16 +60,7 @@ def scores(costs: Sequence[Cost], *, seed: int, resamples: int, note: str) -> li
     return [Score(s.name, s.value, s.low, s.high, s.n, f"{note}; {s.signature}") for s in found.values()]
 
 
-def compare(first: Sequence[Cost], second: Sequence[Cost], *, seed: int, resamples: int) -> Paired:
+def compare(first: Sequence[Cost], second: Sequence[Cost], *, seed: int, resamples: int) -> paired.Paired:
     """Bits per byte of two systems on the same resampled rows; p as in `metrics.paired`."""
-    rows = np.concatenate([table(first), table(second)], axis=1)
-
-    def difference(counts: Any) -> Any:
-        sums = counts @ rows
-        return both(sums[:, :3])[:, :1] - both(sums[:, 3:])[:, :1]
-
-    got = resample(difference, np.ones(len(rows), np.int64), resamples=resamples, seed=seed)
-    interval, draws = bca(got)[0], got.draws[:, 0]
-    far = min((draws <= 0).sum(), (draws >= 0).sum())
-    p = min(1.0, 2 * (int(far) + 1) / (len(draws) + 1))
-    return Paired(NAMES[0], float(got.value[0]), interval.low, interval.high, p, got.rows, f"paired {interval.how}")
+    return paired.of_sums(NAMES[0], lambda sums: both(sums)[:, 0], table(first), table(second), resamples=resamples,
+                          seed=seed)

@@ -82,6 +82,10 @@ class Model(nn.Module):
                 groups[at].append(parameter)
         return [g for g in groups if g] + [head]
 
+    def exact_parameters(self) -> list[nn.Parameter]:
+        """Those that stay float32 where the rest is trained in fewer bits: the head, mostly a few numbers."""
+        return self.head_parameters()
+
     def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
         """Begin with a linear head. Raises ModelError `model.no_linear_head` where there is none."""
         raise no_linear_head()

@@ -28,6 +28,7 @@ from weitiao.core.i18n import t
 from weitiao.models import _load
 from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
 from weitiao.models.spec import HeadSpec
+from weitiao.starters._shared import write_mean_pooling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,12 +42,14 @@ class LanguageModel(Model):
     Args:
         body: transformers' model with its output layer.
         fresh: names in `body` of weights that the checkpoint did not hold.
+        mean_pooled: the base's mark of mean pooling, which the saved folder carries on.
         notes: what a person should know about how it was put together.
     """
 
-    def __init__(self, body: PreTrainedModel, *, fresh: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
+    def __init__(self, body: PreTrainedModel, *, fresh: Sequence[str] = (), mean_pooled: bool = False,
+                 notes: Sequence[str] = ()) -> None:
         super().__init__(body, notes)
-        self.fresh = frozenset(fresh)
+        self.fresh, self.mean_pooled = frozenset(fresh), mean_pooled
         self._inner = body.base_model_prefix if body.base_model is not body else ""
 
     @property
@@ -61,6 +64,10 @@ class LanguageModel(Model):
     def head_parameters(self) -> list[nn.Parameter]:
         """What was drawn because the checkpoint had no head that fills masks; mostly none."""
         return [p for n, p in self.body.named_parameters() if n in self.fresh]
+
+    def exact_parameters(self) -> list[nn.Parameter]:
+        """None: the new head ends in the word embeddings, which it must be able to be multiplied with."""
+        return []
 
     def sample(self) -> torch.Tensor:
         inputs = probe(self.body.config)
@@ -117,6 +124,8 @@ class LanguageModel(Model):
         with _load.quiet():
             self.body.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
+        if self.mean_pooled:
+            write_mean_pooling(folder, self.body.config.hidden_size)
 
 
 @dataclass
@@ -157,6 +166,9 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
     cls = _class(base.kind, head, base.family, config)
     if dropout is not None:
         set_dropout(config, dropout)
+    if config.to_dict().get("weitiao_pooling") == "mean":  # its last layer is the folded mean of another tuning
+        config.num_hidden_layers -= 1
+        del config.weitiao_pooling
     body, missing, other_shape = _load.load(cls, base.folder, config)
     tied = {n for n in missing if n in (body._tied_weights_keys or {})}
     fresh = {n for n in missing - tied if not n.startswith(f"{body.base_model_prefix}.")}
@@ -169,7 +181,8 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
                        "模型没有填空头：新建一个"))
     elif fresh:
         raise weights_missing(base.folder, fresh)
-    model = LanguageModel(body, fresh=sorted(fresh), notes=notes).eval()
+    model = LanguageModel(body, fresh=sorted(fresh), mean_pooled=base.mean_pooled and base.kind == "encoder",
+                          notes=notes).eval()
     _check_places(model)
     return model
 

@@ -34,7 +34,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     """Values for the `tune` section with a reason for each."""
     batch = 16 if facts.rows < _FEW else 32
     values = {
-        "epochs": _epochs(facts.rows),
+        "epochs": 1.0 if facts.task == "pretrain" else _epochs(facts.rows),
         "batch_size": batch,
         "micro_batch_size": batch,
         "learning_rate": _learning_rate(facts),

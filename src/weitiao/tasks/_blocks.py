@@ -1,7 +1,7 @@
 """Documents as blocks of token ids that together hold every token, each with the bytes of text that it stands for.
 
 >>> cut(tokenizer, ["一段很长的文字……"], length=512, ends=frame(tokenizer, "encoder"))[0]
-Blocks(ids=((101, 671, …, 102), …), bytes=((0, 3, …, 0), …))
+Blocks(ids=((101, 671, …, 102), …), bytes=((-1, 3, …, -1), …))
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from weitiao.core.i18n import t
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+CONTEXT = -1
 _AT_ONCE = 64  # documents tokenised together: offsets take a hundred bytes a token
 _MOST_UNKNOWN = 0.3
 
@@ -31,8 +32,8 @@ class Frame(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """A document's blocks: token ids, and of each token how many bytes (UTF-8) it adds to what stands before it; 0
-    for special tokens and repeated ones."""
+    """A document's blocks: token ids, and of each token how many bytes (UTF-8) it adds to what stands before it;
+    CONTEXT for what surrounds a block and is not learnt."""
 
     ids: tuple[tuple[int, ...], ...]
     bytes: tuple[tuple[int, ...], ...]
@@ -92,11 +93,11 @@ def _sizes(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
 def _blocks(ids: Sequence[int], sizes: NDArray[np.int64], room: int, ends: Frame) -> Blocks:
     made: list[tuple[int, ...]] = []
     bytes_: list[tuple[int, ...]] = []
-    # A decoder's first block has no token before it: it may hold one more.
     start, repeated = 0, 0
     while start < len(ids) or not made:
         stop = min(len(ids), start + room - repeated)
         made.append((*ends.before, *ids[start - repeated : stop], *ends.after))
-        bytes_.append((*[0] * (len(ends.before) + repeated), *sizes[start:stop].tolist(), *[0] * len(ends.after)))
+        bytes_.append((*[CONTEXT] * (len(ends.before) + repeated), *sizes[start:stop].tolist(),
+                       *[CONTEXT] * len(ends.after)))
         start, repeated = stop, ends.shared
     return Blocks(tuple(made), tuple(bytes_))

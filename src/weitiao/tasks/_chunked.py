@@ -47,7 +47,7 @@ class _CrossEntropy(torch.autograd.Function):
         return total.float()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, given: torch.Tensor) -> tuple[torch.Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * given.to(gradient.dtype), None

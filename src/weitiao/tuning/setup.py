@@ -103,12 +103,12 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
     stack.enter_context(dropout.installed(model))
     if on_cpu and name == "bf16" and attention.applies(model.base):
         stack.enter_context(attention.installed(model.base, dropout))
-    head = list(model.head_parameters())
+    exact = list(model.exact_parameters())
     if name != "fp32":
-        stack.enter_context(precision.float32_inputs(model, head))
+        stack.enter_context(precision.float32_inputs(model, exact))
     if tune.checkpointing:
         _checkpoint_activations(model, stack)
-    weights = Weights(model, precision.DTYPES[name], keep=head)
+    weights = Weights(model, precision.DTYPES[name], keep=exact)
     stack.callback(weights.restore)
     return Engine(model=model, task=job.task, rows=job.train, batches=_batches(job), weights=weights,
                   optimizers=_optimizers(recipe, weights, model, places),

@@ -59,7 +59,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     if validation:
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
                                 most_tokens=recipe.tune.micro_batch_tokens)
-        task.calibrate(said, [e.target for e in validation])
+        task.calibrate(said, rows["validation"].targets)
     bundle.save(run.folder / "model", model, tokenizer, name, task, settings, {
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
@@ -71,6 +71,9 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
 
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
     encoded = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
+    if task.head().kind == "corpus":  # a document's blocks are learnt as so many rows
+        examples = [e for e, row in zip(examples, encoded, strict=True) for _ in row.windows]
+        encoded = [block for row in encoded for block in row.apart()]
     return Rows(encoded, [e.source for e in examples], [e.target for e in examples], tokenizer.pad_token_id,
                 tokenizer.padding_side)
 
