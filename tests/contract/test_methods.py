@@ -15,11 +15,13 @@ from weitiao.models.spec import HeadSpec
 
 LABELS = HeadSpec(3, "single_label_classification", ("a", "b", "c"))
 WORDS = HeadSpec(0, kind="language")
+MASKS = HeadSpec(0, kind="corpus")
 TOKENS = HeadSpec(3, labels=("O", "B-X", "I-X"), kind="tokens")
 MODELS: dict[str, tuple[str, Any, HeadSpec]] = {
     "mean": ("encoder", "mean", LABELS), "native": ("encoder", "native", LABELS),
     "tokens": ("encoder", "native", TOKENS), "decoder-labels": ("decoder", "native", LABELS),
     "decoder-words": ("decoder", "native", WORDS), "encoder-decoder": ("encoder-decoder", "native", WORDS),
+    "masks": ("encoder", "native", MASKS),
 }
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "lora": [{}, {"rslora": True, "rank": 4}, {"dora": True, "rank": 4}, {"dora": True, "rslora": True, "rank": 2}]}
@@ -59,7 +61,7 @@ def case(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> Case:
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if kind == "encoder-decoder":
         inputs["decoder_input_ids"] = ids.flip(1)
-    if head is WORDS:
+    if head in (WORDS, MASKS):
         inputs["places"] = torch.arange(32)
     torch.manual_seed(7)
     made = Case(method, method.Options(**options), model, kind, tiny_folders[base], inputs)

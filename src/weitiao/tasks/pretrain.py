@@ -80,7 +80,8 @@ class Task:
             return None
         named = [c for c in texts if _columns.kind_of(c.name)[0] == "text"]
         column = columns.get("text") or max(named or texts, key=lambda c: c.mean_chars).name
-        alone = len(profile.columns) == 1
+        found = profile.get(column)
+        alone = len(profile.columns) == 1 and found is not None and not _columns.looks_repeated(found, profile.rows)
         return Guess(_columns.BY_VALUE if alone else _columns.ONLY_IF_ASKED, {"text": column},
                      t("“{c}” is raw text without labels: pretraining goes on with it",
                        "“{c}”是无标签文本：用于继续预训练", c=column))

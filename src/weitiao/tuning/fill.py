@@ -95,3 +95,4 @@ def _fit(model: Model, task: Task, rows: Rows, chosen: list[int], device: torch.
             logits = model(**{k: batch[k] for k in INPUTS if k in batch})
         (task.loss_sum(logits, batch) / count).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+    optimizer.zero_grad()  # what is left would become part of the first update
