@@ -16,7 +16,8 @@ from weitiao.starters import POOLING_FILE
 from weitiao.starters._shared import write_mean_pooling
 
 SETTINGS = ("--set", "tune.precision=fp32", "--set", "model.max_length=32", "--set", "tune.epochs=3")
-WORDS = "the a is was good bad great movie film music very really one two 好 很 坏 吃".split()
+_WORDS = "the a is was good bad great movie film music very really one two 好 很 坏 吃"
+WORDS = _WORDS.split()
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,13 @@ def test_a_decoder_goes_on_with_lora(text: Path, tiny_folders: dict[str, Path], 
     assert predicted.code == 0, predicted
     first = json.loads((tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert first["predicted_value"] > 0 and first["row_source"].endswith(":1")
+
+
+def test_a_new_head_that_is_tied_to_the_words_makes_no_adapter(text: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    got = call("tune", str(text), "--model", str(tiny_folder), "--out", str(tmp_path / "run"), *SETTINGS,
+               "--set", "method.name=lora", "--set", "tune.steps=2")
+    assert got.code == 0 and "no adapter is written" in got.stdout + got.stderr
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file() and not (tmp_path / "run" / "adapter").exists()
 
 
 def test_documents_of_lines_are_one_row_each(text: Path) -> None:

@@ -51,6 +51,11 @@ class Model(nn.Module):
         head = {id(p) for p in self.head_parameters()}
         return [n for n, m in self.body.named_modules() if any(id(p) in head for p in m.parameters(recurse=False))]
 
+    @property
+    def takes_adapters(self) -> bool:
+        """Can what is new be kept beside an adapter, apart from the base's own weights?"""
+        return True
+
     def sample(self) -> torch.Tensor:
         """Logits on two made-up rows, to see whether two forms of a model say the same."""
         logits: torch.Tensor = self(**{k: v.to(self.device) for k, v in probe(self.body.config).items()})

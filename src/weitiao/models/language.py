@@ -61,6 +61,11 @@ class LanguageModel(Model):
     def prefix(self) -> str:
         return ""
 
+    @property
+    def takes_adapters(self) -> bool:
+        """Not with a drawn head that fills masks: it ends in the word embeddings."""
+        return not self.fresh
+
     def head_parameters(self) -> list[nn.Parameter]:
         """What was drawn because the checkpoint had no head that fills masks; mostly none."""
         return [p for n, p in self.body.named_parameters() if n in self.fresh]

@@ -64,7 +64,10 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
-    if adapter:
+    if adapter and not model.takes_adapters:
+        on_event(Note(t("no adapter is written beside the model: its new head is tied to the base's word embeddings",
+                        "不另存适配器：新建的头与基座词嵌入共享权重")))
+    elif adapter:
         adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
                       saved=run.folder / "model")
 
