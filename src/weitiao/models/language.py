@@ -198,7 +198,9 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
     if lost := (missing - set(body._tied_weights_keys or {})) | other_shape:
         raise weights_missing(folder, lost)
-    return LanguageModel(body).eval()
+    model = LanguageModel(body).eval()
+    _check_places(model)
+    return model
 
 
 def _class(kind: Kind, head: HeadSpec, family: str, config: Any) -> Any:
