@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from weitiao.core import files
 from weitiao.core.i18n import language, t
 from weitiao.recipe import Recipe
 from weitiao.report import data, scoring, words
@@ -17,8 +18,16 @@ from weitiao.report.artefacts import Artefacts
 from weitiao.report.view import MetricRow
 
 _MOST_LABELS = 30
-_TAGS = {"classify": "text-classification", "regress": "text-classification", "extract": "question-answering"}
-"""Task to the hub's word for it."""
+_HEADS = {
+    "ForSequenceClassification": ("text-classification", "AutoModelForSequenceClassification"),
+    "ForTokenClassification": ("token-classification", "AutoModelForTokenClassification"),
+    "ForQuestionAnswering": ("question-answering", "AutoModelForQuestionAnswering"),
+    "ForMaskedLM": ("fill-mask", "AutoModelForMaskedLM"),
+    "ForCausalLM": ("text-generation", "AutoModelForCausalLM"),
+    "LMHeadModel": ("text-generation", "AutoModelForCausalLM"),
+    "": ("text2text-generation", "AutoModelForSeq2SeqLM"),
+}
+"""How the name of transformers' class ends: the hub's word for what it does, and the class that loads it."""
 
 
 class Card(NamedTuple):
@@ -26,6 +35,7 @@ class Card(NamedTuple):
 
     title: str
     tag: str
+    auto: str
     verdict: str
     model: str
     reads: str
@@ -96,8 +106,10 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     """The card of a run, in the user's language."""
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
+    made = files.read_json(found.folder / "model" / "config.json")["architectures"][0]
+    tag, auto = next(known for end, known in _HEADS.items() if made.endswith(end))
     return Card(
-        title=found.folder.name, tag=_TAGS[task["name"]], verdict=scores["verdict"][language()],
+        title=found.folder.name, tag=tag, auto=auto, verdict=scores["verdict"][language()],
         model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
         answers=answers(found.confusion["labels"] if found.confusion else (), bool(task["options"].get("multi_label")),
