@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-LOWER_IS_BETTER = frozenset({"loss", "log_loss", "mae", "mse", "rmse", "hamming_loss", "ece"})
+LOWER_IS_BETTER = frozenset({"loss", "log_loss", "mae", "mse", "rmse", "hamming_loss", "ece", "perplexity",
+                             "bits_per_byte"})
 
 
 @dataclass(frozen=True, slots=True)

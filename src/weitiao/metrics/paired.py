@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.metrics.counts import f1
 from weitiao.metrics.intervals import Z95, Statistic, bca, resample
 from weitiao.metrics.regression import Statistic as Regression
@@ -53,7 +54,8 @@ class Paired:
         """1: the first is better, -1: the second is, 0: not established (at 5 %, by interval and test both)."""
         if self.p >= 0.05 or self.low is None or self.high is None:
             return 0
-        return 1 if self.low > 0 else -1 if self.high < 0 else 0
+        more = -1 if self.metric in LOWER_IS_BETTER else 1
+        return more if self.low > 0 else -more if self.high < 0 else 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -122,6 +124,25 @@ def spearman(truth: Array, first: Array, second: Array, *, resamples: int, seed:
     a, b = Regression(first, truth), Regression(second, truth)
     return _bootstrap("spearman", lambda counts: a.spearman(counts) - b.spearman(counts),
                       np.ones(len(truth), np.int64), resamples, seed)
+
+
+def of_sums(metric: str, formula: Callable[[Array], Array], first: Array, second: Array, *, resamples: int,
+            seed: int) -> Paired:
+    """Of a metric that is a formula of sums over rows.
+
+    Args:
+        metric: its name.
+        formula: sums (b, m) to values (b,).
+        first, second: (n, m) numbers of each row that add up.
+    """
+    return _bootstrap(metric, lambda counts: formula(counts @ first) - formula(counts @ second),
+                      np.ones(len(first), np.int64), resamples, seed)
+
+
+def means(metric: str, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:
+    """Of a number that every row has, (n,) each: the difference of the means."""
+    gaps, cells = np.unique(first - second, return_counts=True)
+    return _bootstrap(metric, lambda counts: counts @ gaps / counts.sum(1), cells, resamples, seed)
 
 
 def _bootstrap(metric: str, difference: Callable[[Array], Array], cells: Labels, resamples: int, seed: int) -> Paired:

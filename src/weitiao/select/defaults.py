@@ -53,6 +53,8 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _epochs(facts: Facts) -> float:
+    if facts.task == "pretrain":
+        return 1.0
     if facts.task == "extract" and facts.rows >= _FEW:
         return 3.0 if facts.rows < 20_000 else 2.0  # Devlin et al. 2019, sections 4.2 and 4.3
     if facts.task == "tag":  # most words teach nothing: entities are few, and a head drawn at random starts slowly

@@ -54,19 +54,29 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
                   on_event=on_event, allow_inexact=allow_inexact)
+    adapter = method.adapter(model)
     model = method.merge(model)
-    if validation:
+    if validation and task.head().kind != "corpus":  # a text's cost needs no threshold: minutes for nothing
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
                                 most_tokens=recipe.tune.micro_batch_tokens)
-        task.calibrate(said, [e.target for e in validation])
+        task.calibrate(said, rows["validation"].targets)
     bundle.save(run.folder / "model", model, tokenizer, name, task, settings, {
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
+    if adapter and not model.takes_adapters:
+        on_event(Note(t("no adapter is written beside the model: its new head is tied to the base's word embeddings",
+                        "不另存适配器：新建的头与基座词嵌入共享权重")))
+    elif adapter:
+        adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
+                      saved=run.folder / "model")
 
 
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
     encoded = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
+    if task.head().kind == "corpus":  # a document's blocks are learnt as so many rows
+        examples = [e for e, row in zip(examples, encoded, strict=True) for _ in row.windows]
+        encoded = [block for row in encoded for block in row.apart()]
     return Rows(encoded, [e.source for e in examples], [e.target for e in examples], tokenizer.pad_token_id,
                 tokenizer.padding_side)
 
