@@ -79,3 +79,16 @@ def test_more_rows_need_fewer_epochs() -> None:
     assert epochs == sorted(epochs, reverse=True) and epochs[-1] >= 1
     rates = {m: defaults(replace(FACTS, method=m))[0]["learning_rate"] for m in ("full", "lora", "head")}
     assert rates["full"] < rates["lora"] <= rates["head"]
+
+
+def test_questions_with_passages_take_few_rows_an_update() -> None:
+    got = {n: defaults(replace(FACTS, task="extract", rows=n))[0] for n in (300, 3000, 90_000)}
+    assert [v["batch_size"] for v in got.values()] == [16, 16, 16]
+    assert [v["epochs"] for v in got.values()] == [5.0, 3.0, 2.0]
+
+
+def test_tagging_takes_more_epochs_and_a_faster_head() -> None:
+    few, many = (defaults(replace(FACTS, task="tag", rows=n))[0] for n in (96, 9000))
+    assert few["epochs"] > many["epochs"] > defaults(replace(FACTS, rows=9000))[0]["epochs"]
+    assert few["head_learning_rate"] > few["learning_rate"]
+    assert few["learning_rate"] > defaults(replace(FACTS, rows=96))[0]["learning_rate"]

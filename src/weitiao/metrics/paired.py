@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.metrics.counts import f1
 from weitiao.metrics.intervals import Z95, Statistic, bca, resample
 from weitiao.metrics.regression import Statistic as Regression
@@ -53,7 +54,8 @@ class Paired:
         """1: the first is better, -1: the second is, 0: not established (at 5 %, by interval and test both)."""
         if self.p >= 0.05 or self.low is None or self.high is None:
             return 0
-        return 1 if self.low > 0 else -1 if self.high < 0 else 0
+        more = -1 if self.metric in LOWER_IS_BETTER else 1
+        return more if self.low > 0 else -more if self.high < 0 else 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -96,14 +98,19 @@ def tango(only_first: int, only_second: int, n: int) -> tuple[float, float]:
 
 def micro_f1(truth: Labels, first: Labels, second: Labels, *, resamples: int, seed: int) -> Paired:
     """Of true and given labels, each (n, labels) of 0 and 1."""
-    counts_of = [np.column_stack([truth.sum(1), given.sum(1), (truth & given).sum(1)]) for given in (first, second)]
-    rows, cells = np.unique(np.concatenate(counts_of, axis=1), axis=0, return_counts=True)
+    counts = [np.column_stack([truth.sum(1), given.sum(1), (truth & given).sum(1)]) for given in (first, second)]
+    return counted_f1("f1_micro", *counts, resamples=resamples, seed=seed)
+
+
+def counted_f1(metric: str, first: Labels, second: Labels, *, resamples: int, seed: int) -> Paired:
+    """Micro-averaged F1 of both systems' (n, 3) counts a row: true, given, both."""
+    rows, cells = np.unique(np.concatenate([first, second], axis=1), axis=0, return_counts=True)
 
     def statistic(counts: Array) -> Array:
         sums = counts @ rows
         return f1(*sums[:, :3].T) - f1(*sums[:, 3:].T)
 
-    return _bootstrap("f1_micro", statistic, cells, resamples, seed)
+    return _bootstrap(metric, statistic, cells, resamples, seed)
 
 
 def mean(metric: str, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:

@@ -28,6 +28,7 @@ from weitiao.core.i18n import t
 from weitiao.models import _load
 from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
 from weitiao.models.spec import START, HeadSpec
+from weitiao.starters._shared import write_mean_pooling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,11 +41,15 @@ class LanguageModel(Model):
 
     Args:
         body: transformers' model with its output layer.
+        fresh: names in `body` of weights that the checkpoint did not hold.
+        mean_pooled: the base's mark of mean pooling, which the saved folder carries on.
         notes: what a person should know about how it was put together.
     """
 
-    def __init__(self, body: PreTrainedModel, notes: Sequence[str] = ()) -> None:
+    def __init__(self, body: PreTrainedModel, *, fresh: Sequence[str] = (), mean_pooled: bool = False,
+                 notes: Sequence[str] = ()) -> None:
         super().__init__(body, notes)
+        self.fresh, self.mean_pooled = frozenset(fresh), mean_pooled
         self._inner = body.base_model_prefix if body.base_model is not body else ""
 
     @property
@@ -52,9 +57,30 @@ class LanguageModel(Model):
         """All of it: the output layer is often the word embeddings themselves."""
         return self.body
 
+    @property
+    def prefix(self) -> str:
+        return ""
+
+    @property
+    def takes_adapters(self) -> bool:
+        """Not with a drawn head that fills masks: it ends in the word embeddings."""
+        return not self.fresh
+
     def head_parameters(self) -> list[nn.Parameter]:
-        """None: nothing is new."""
+        """What was drawn because the checkpoint had no head that fills masks; mostly none."""
+        return [p for n, p in self.body.named_parameters() if n in self.fresh]
+
+    def exact_parameters(self) -> list[nn.Parameter]:
+        """None: the new head ends in the word embeddings, which it must be able to be multiplied with."""
         return []
+
+    def sample(self) -> torch.Tensor:
+        inputs = probe(self.body.config)
+        if self.body.config.is_encoder_decoder:
+            inputs["decoder_input_ids"] = inputs["input_ids"]
+        inputs["places"] = torch.arange(inputs["input_ids"].numel())[inputs["attention_mask"].flatten() == 1]
+        logits: torch.Tensor = self(**{k: v.to(self.device) for k, v in inputs.items()})
+        return logits
 
     def forward(self, *, places: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks."""
@@ -110,6 +136,8 @@ class LanguageModel(Model):
         with _load.quiet():
             self.body.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
+        if self.mean_pooled:
+            write_mean_pooling(folder, self.body.config.hidden_size)
 
 
 @dataclass
@@ -150,6 +178,9 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
     cls = _class(base.kind, head, base.family, config)
     if dropout is not None:
         set_dropout(config, dropout)
+    if config.to_dict().get("weitiao_pooling") == "mean":  # its last layer is the folded mean of another tuning
+        config.num_hidden_layers -= 1
+        del config.weitiao_pooling
     body, missing, other_shape = _load.load(cls, base.folder, config)
     tied = {n for n in missing if n in (body._tied_weights_keys or {})}
     fresh = {n for n in missing - tied if not n.startswith(f"{body.base_model_prefix}.")}
@@ -163,7 +194,8 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
     elif fresh:
         raise weights_missing(base.folder, fresh)
     _say_so(body, head)
-    model = LanguageModel(body, notes).eval()
+    model = LanguageModel(body, fresh=sorted(fresh), mean_pooled=base.mean_pooled and base.kind == "encoder",
+                          notes=notes).eval()
     _check_places(model)
     return model
 
@@ -175,7 +207,9 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     if lost := (missing - set(body._tied_weights_keys or {})) | other_shape:
         raise weights_missing(folder, lost)
     _say_so(body, head)
-    return LanguageModel(body).eval()
+    model = LanguageModel(body).eval()
+    _check_places(model)
+    return model
 
 
 def _say_so(body: Any, head: HeadSpec) -> None:

@@ -40,9 +40,10 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
     train, validation = load(run, "train"), load(run, "validation")
-    rows = {part: _rows(examples, task, tokenizer, settings)
-            for part, examples in (("train", train), ("validation", validation))}
-    if text := _record_cuts(run, rows, task, {"train": len(train), "validation": len(validation)}):
+    rows, left_out = {}, {}
+    for part, examples in (("train", train), ("validation", validation)):
+        rows[part], left_out[part] = _rows(examples, task, tokenizer, settings)
+    if text := _record_cuts(run, rows, task, left_out):
         on_event(Note(text))
     dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
     model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
@@ -55,8 +56,9 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
                   on_event=on_event, allow_inexact=allow_inexact)
+    adapter = method.adapter(model)
     model = method.merge(model)
-    if validation:
+    if validation and task.head().kind != "corpus":  # a text's cost needs no threshold: minutes for nothing
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
         task.calibrate(said, rows["validation"].targets)
@@ -64,27 +66,37 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
+    if adapter and not model.takes_adapters:
+        on_event(Note(t("no adapter is written beside the model: its new head is tied to the base's word embeddings",
+                        "不另存适配器：新建的头与基座词嵌入共享权重")))
+    elif adapter:
+        adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
+                      saved=run.folder / "model")
 
 
-def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
-    """The rows that can be learnt from; the others are counted in tune/encoding.json. Raises DataError
-    `data.all_left_out`."""
-    encoded = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
-    kept = [i for i, row in enumerate(encoded) if not row.left_out]
-    if encoded and not kept:
+def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> tuple[Rows, int]:
+    """The rows that can be learnt from, and how many cannot. Raises DataError `data.all_left_out`."""
+    whole = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
+    encoded = [row for row in whole if not row.left_out]
+    examples = [e for e, row in zip(examples, whole, strict=True) if not row.left_out]
+    if whole and not encoded:
         raise DataError("data.all_left_out", t("what is to be learnt is longer than {m} tokens in every row",
                                                "每一行要学习的内容都超过 {m} 个词元", m=settings.max_length),
-                        where=examples[0].source, fix=t("raise model.max_length", "请增大 model.max_length"))
-    return Rows([encoded[i] for i in kept], [examples[i].source for i in kept], [examples[i].target for i in kept],
-                tokenizer.pad_token_id, tokenizer.padding_side)
+                        fix=t("raise model.max_length", "请增大 model.max_length"))
+    out = len(whole) - len(encoded)
+    if task.head().kind == "corpus":  # a document's blocks are learnt as so many rows
+        examples = [e for e, row in zip(examples, encoded, strict=True) for _ in row.windows]
+        encoded = [block for row in encoded for block in row.apart()]
+    return Rows(encoded, [e.source for e in examples], [e.target for e in examples], tokenizer.pad_token_id,
+                tokenizer.padding_side), out
 
 
-def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, given: dict[str, int]) -> str:
+def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int]) -> str:
     """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
-    counts = {part: {**_cuts(r.encoded), "rows_left_out": given[part] - len(r.encoded)} for part, r in rows.items()}
+    counts = {part: {**_cuts(r.encoded), "rows_left_out": left_out[part]} for part, r in rows.items()}
     files.write_json(run.folder / "tune" / "encoding.json", counts)
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
-    out = counts["train"]["rows_left_out"]
+    out = left_out["train"]
     if not (cut or out):
         return ""
     if task.head().kind == "language":
@@ -92,7 +104,7 @@ def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, given: dict[str, i
                  "lost {k} tokens of their prompts (model.max_length)",
                  "{n} 条训练数据中有 {o} 条要学的内容超长，未参与训练；{c} 条的提示被截去 {k} 个词元"
                  "（model.max_length）",
-                 o=out, n=given["train"], c=cut, k=counts["train"]["tokens_cut"])
+                 o=out, n=n + out, c=cut, k=counts["train"]["tokens_cut"])
     if task.head().kind == "span":  # passages are read whole
         return t("{c} of {n} training questions fill more than half of what the model reads: {k} tokens cut off",
                  "{n} 条训练数据中有 {c} 个问题超过模型可读长度的一半：截去 {k} 个词元", c=cut, n=n,
