@@ -115,11 +115,15 @@ def checkpoint(family: Family, words: Any, folder: Path) -> Path:
     """A pretrained-looking folder of that family."""
     import torch
     import transformers
+    from tokenizers import pre_tokenizers
 
-    config = transformers.AutoConfig.for_model(family.model_type, **{**family.config, "vocab_size": len(words)})
+    config = transformers.AutoConfig.for_model(family.model_type, **{**family.config, "vocab_size": max(len(words), 300)})
     torch.manual_seed(3)
     own = words if family.model_type in _TYPES else transformers.PreTrainedTokenizerFast(
         tokenizer_object=words.backend_tokenizer, model_max_length=128, **words.special_tokens_map)
+    if family.model_type == "qwen2":  # transformers reads whatever lies there as this family's own kind: bytes
+        letters = pre_tokenizers.ByteLevel.alphabet()
+        own = transformers.Qwen2Tokenizer(vocab={x: i for i, x in enumerate(sorted(letters))}, merges=[])
     with quiet():
         getattr(transformers, _AUTO[family.kind]).from_config(config).save_pretrained(folder)
         own.save_pretrained(folder)
@@ -130,6 +134,7 @@ def checkpoint(family: Family, words: Any, folder: Path) -> Path:
 class Trial:
     """A task that has learnt one of its samples, on a model."""
 
+    name: str
     task: tasks.Task
     rows: list[tasks.Encoded]
     words: Any
@@ -155,7 +160,7 @@ def trials(name: str, folder: Path) -> Iterable[Trial]:
         task.fit(examples)
         task.bind(base.kind, words)
         model = build(base, task.head(), pooling="auto", dropout=0.0, seed=1)
-        yield Trial(task, task.encode(examples, words, LENGTH), words, model)
+        yield Trial(name, task, task.encode(examples, words, LENGTH), words, model)
 
 
 def forward(trial: Trial, folder: Path) -> bool:
@@ -187,8 +192,7 @@ def saved(trial: Trial, folder: Path) -> bool:
     import torch
 
     settings = bundle.Settings(LENGTH, False, {})
-    name = type(trial.task).__module__.rpartition(".")[2]
-    bundle.save(folder, trial.model.eval(), trial.words, name, trial.task, settings, {})
+    bundle.save(folder, trial.model.eval(), trial.words, trial.name, trial.task, settings, {})
     again = bundle.load(folder)
     with torch.no_grad():
         batch = trial.batch(trial.rows)

@@ -134,3 +134,11 @@ def test_another_tokenizer_is_noticed(made: Made) -> None:
     kept[0][0][3] += 1
     with pytest.raises(ModelError, match=r"model\.other_tokens"):
         speaking.check_golden(made.speaker, kept)
+
+
+def test_padding_behind_packed_rows_asks_for_no_far_position(tiny_folders: dict[str, Path]) -> None:
+    """A base with fewer positions than the packed row is wide has no row in its table for them."""
+    made = Made(tiny_folders["decoder"], "decoder")
+    batch = language.collate(made.speaker.encode(CHATS, 128), made.speaker, packing=1024)
+    longest = max(len(r.windows[0]) for r in made.speaker.encode(CHATS, 128))
+    assert batch["input_ids"].shape == (1, 1024) and int(batch["position_ids"].max()) == longest - 1

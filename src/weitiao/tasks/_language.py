@@ -97,9 +97,8 @@ def _packed(ids: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], pad:
             fill.append(0)
         starts.append(bin_ * width + fill[bin_])
         fill[bin_] += len(one)
+    # Each padding token is a row of its own at position 0: no table of positions is too short for that.
     rows, places = torch.full((len(fill) * width,), pad), torch.zeros(len(fill) * width, dtype=torch.int64)
-    for b, used in enumerate(fill):
-        places[b * width + used : (b + 1) * width] = torch.arange(width - used)
     for one, at in zip(ids, starts, strict=True):
         rows[at : at + len(one)], places[at : at + len(one)] = torch.tensor(one), torch.arange(len(one))
     batch = Batch(input_ids=rows.reshape(-1, width), position_ids=places.reshape(-1, width))
