@@ -60,7 +60,7 @@ def test_learns_every_kind_of_task_and_holds_the_best_weights(kind: str, case: C
     losses = {e.step: e.metrics["loss"] for e in validated}
     assert outcome.steps == outcome.planned == 48
     assert outcome.best_step == min(losses, key=lambda s: losses[s]) and [e for e in validated if e.best]
-    assert losses[outcome.best_step] < min(0.6 * before, losses[min(losses)])
+    assert losses[outcome.best_step] < min(0.7 * before, losses[min(losses)])
     batch = setting.validation.batch(range(16), setting.task, torch.device("cpu"))
     assert not model.training and all(p.dtype == torch.float32 for p in model.parameters())
     with torch.no_grad():
