@@ -89,8 +89,13 @@ def suggest(language: str, rows: int, kind: str = "sequence") -> tuple[str, str]
     """The starter for texts of that language ("zh", "en", "other") and the reason, for a person.
 
     `rows` (training rows) does not change the choice yet: on 300 to 9,000 rows the same bases won (docs/log.md).
-    `kind` is `HeadSpec.kind`. Raises ModelError `model.must_be_named` where no starter may be taken unasked.
+    `kind` is `HeadSpec.kind`, or "translation". Raises ModelError `model.must_be_named` where no starter may be taken unasked.
     """
+    if kind == "translation":
+        return "e5-small", t("no starter translates: of e5-small, which reads about 100 languages, encoder and decoder "
+                             "are made; a model for your languages from a hub begins far ahead (--model)",
+                             "没有内置翻译模型：由支持约一百种语言的 e5-small 构成编码器和解码器；"
+                             "若能访问模型站，用 --model 指定对应语言的翻译模型会好得多")
     if kind == "language":
         if language == "en":
             return "smollm2-135m", t("English texts to be written: the smallest starter that writes",
