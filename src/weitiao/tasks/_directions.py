@@ -52,7 +52,7 @@ def point(tokenizer: Any, source: str, target: str) -> Direction:
     Raises RecipeError `recipe.no_language` where the model must be told a language that is not known or that it does
     not have.
     """
-    words = tokenizer.get_vocab()
+    words = _words(tokenizer)
     for form in _BESIDE:
         codes = {found[1]: word for word in words if (found := form.fullmatch(word))}
         if len(codes) >= 2:
@@ -62,6 +62,13 @@ def point(tokenizer: Any, source: str, target: str) -> Direction:
     if _T5 in words and languages.is_known(source) and languages.is_known(target):
         return Direction(prefix=f"translate {languages.english_name(source)} to {languages.english_name(target)}: ")
     return Direction()
+
+
+def _words(tokenizer: Any) -> list[str]:
+    """The vocabulary. M2M-100's tokenizer keeps its language codes out of it: they are asked for one by one."""
+    hidden = [f"__{code}__" for code in languages.CODES]
+    unknown = (None, tokenizer.unk_token_id)
+    return [*tokenizer.get_vocab(), *(w for w in hidden if tokenizer.convert_tokens_to_ids(w) not in unknown)]
 
 
 def _beside(tokenizer: Any, codes: Mapping[str, str], source: str, target: str) -> Direction:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -18,7 +19,8 @@ from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
 from weitiao.example import Example
-from weitiao.models.build import build
+from weitiao.models import vocabulary
+from weitiao.models.build import Model, build
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
@@ -34,20 +36,16 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     Raises what `fit` raises, and ModelError where base and method do not go together.
     """
     name, task = load_task(run)
-    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    tokenizer = models.tokenizer(base.folder)
-    task.bind(base.kind, tokenizer)
+    train, validation = load(run, "train"), load(run, "validation")
+    model, tokenizer = _model(recipe, task, train)
+    for note in model.notes:
+        on_event(Note(note))
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
-    train, validation = load(run, "train"), load(run, "validation")
     rows = {part: _rows(examples, task, tokenizer, settings)
             for part, examples in (("train", train), ("validation", validation))}
     if text := _record_cuts(run, rows, task, {"train": len(train), "validation": len(validation)}):
         on_event(Note(text))
-    dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
-    model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
-    for note in model.notes:
-        on_event(Note(note))
     method = methods.load(recipe.method["name"])
     options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
     torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
@@ -64,6 +62,25 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
+
+
+def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[Model, Any]:
+    """The base with what the task needs on top, and its tokenizer; the task has met them."""
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
+    with ExitStack() as stack:
+        if base.kind == "encoder" and task.head().kind == "language":
+            # A pair would have all words twice, and weigh each of them for every word that it says.
+            base = stack.enter_context(vocabulary.shortened(base, list(_texts(train))))
+        tokenizer = models.tokenizer(base.folder)
+        task.bind(base.kind, tokenizer)
+        return build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed), tokenizer
+
+
+def _texts(examples: Sequence[Example]) -> Iterator[str]:
+    for example in examples:
+        for value in (*example.inputs.values(), example.target):
+            yield from (str(x) for x in (value if isinstance(value, (list, tuple)) else (value,)) if x is not None)
 
 
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
