@@ -79,3 +79,14 @@ def test_more_rows_need_fewer_epochs() -> None:
     assert epochs == sorted(epochs, reverse=True) and epochs[-1] >= 1
     rates = {m: defaults(replace(FACTS, method=m))[0]["learning_rate"] for m in ("full", "lora", "head")}
     assert rates["full"] < rates["lora"] <= rates["head"]
+
+
+def test_an_encoder_that_is_to_translate_gets_time() -> None:
+    pair = replace(FACTS, outputs=0, task="translate")
+    values, _ = defaults(pair)
+    other, _ = defaults(replace(pair, kind="encoder-decoder"))
+    assert values["epochs"] > other["epochs"] and values["learning_rate"] > other["learning_rate"]
+    from weitiao import models
+
+    name, why = models.suggest("en", 100, "translation")
+    assert name == "e5-small" and "--model" in why

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from weitiao import methods
 from weitiao.core.i18n import t
 
+_PAIR_RATE = 5e-4  # of two sides made of one encoder
 _FEW = 1000  # training rows below which a smaller rate and batch do better
 
 
@@ -33,14 +34,15 @@ class Facts:
 def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     """Values for the `tune` section with a reason for each."""
     writes = facts.outputs == 0  # a whole vocabulary is learnt, token by token: a row teaches more than one label
-    batch = 16 if facts.rows < _FEW or writes else 32
+    pair = facts.task == "translate" and facts.kind == "encoder"  # half of what translates is new: it takes long
+    batch = 16 if facts.rows < _FEW or (writes and not pair) else 32
     values = {
-        "epochs": _epochs(facts.rows) / (2 if writes else 1),
+        "epochs": 10.0 if pair else _epochs(facts.rows) / (2 if writes else 1),
         "batch_size": batch,
         "micro_batch_size": batch,
         "micro_batch_tokens": 8192 if facts.outputs else 2048,  # a token's answer may be 260,000 numbers
-        "learning_rate": _learning_rate(facts),
-        "head_learning_rate": _learning_rate(facts),
+        "learning_rate": _PAIR_RATE if pair else _learning_rate(facts),
+        "head_learning_rate": _PAIR_RATE if pair else _learning_rate(facts),
         "embeddings": "train",
     }
     reasons = {

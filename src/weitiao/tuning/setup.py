@@ -63,7 +63,8 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if began:
         planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact)
     device = precision.device(began.device if began else tune.device)
-    choice = precision.choose(began.precision if began else tune.precision, device, job.model.base.config.hidden_size)
+    choice = precision.choose(began.precision if began else tune.precision, device,
+                              job.model.base.config.get_text_config().hidden_size)
     engine = _engine(job, stack, device, choice.name)
     if tune.head_start == "probe" and not isinstance(job.model, TextModel):
         raise no_linear_head()
