@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-
 from translation_family import FAMILIES, PAIRS, make
+
 from weitiao import bundle, models, tasks
 from weitiao.core.errors import DataError, RecipeError
 from weitiao.example import Example
