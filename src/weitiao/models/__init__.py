@@ -91,7 +91,8 @@ def suggest(language: str, rows: int, kind: str = "sequence") -> tuple[str, str]
     """The starter for texts of that language ("zh", "en", "other") and the reason, for a person.
 
     `rows` (training rows) does not change the choice yet: on 300 to 9,000 rows the same bases won (docs/log.md).
-    `kind` is `HeadSpec.kind`, or "translation". Raises ModelError `model.must_be_named` where no starter may be taken unasked.
+    `kind` is `HeadSpec.kind`, or "translation". Raises ModelError `model.must_be_named` where no starter may be taken
+    unasked.
     """
     if kind == "translation":
         return "e5-small", t("no starter translates: of e5-small, which reads about 100 languages, encoder and decoder "

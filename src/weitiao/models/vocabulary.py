@@ -1,4 +1,4 @@
-"""A base with only the words that some texts use: the same tokens and vectors for these texts at a fraction of the size.
+"""A base with only the words that some texts use: the same tokens and vectors for these, a fraction of the size.
 
 >>> with shortened(find("e5-small"), texts) as base:      # 250,037 words become some 15,000
 ...     build(base, head, ...), tokenizer(base.folder)
