@@ -30,7 +30,7 @@ _BASE = {
     "numeric_match": ("the same number", "数值一致"),
     "distinct1": ("distinct-1", "distinct-1"), "distinct2": ("distinct-2", "distinct-2"),
     "length_ratio": ("length beside the reference", "与参考的长度比"), "perplexity": ("perplexity", "困惑度"),
-    "bits_per_byte": ("bits per byte", "每字节比特数"), "stopped": ("ended by themselves", "自行结束"),
+    "bits_per_byte": ("bits per byte", "每字节比特数"),
 }
 _AVERAGES = {"macro": ("macro", "宏平均"), "micro": ("micro", "微平均"), "weighted": ("weighted", "加权")}
 _SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece",
