@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from weitiao.metrics import Score
 
 ROLES = ("source", "target")
-_BY_LANGUAGE, _BY_NAME, _BY_SCRIPT = 0.95, 0.93, 0.9
+_BY_LANGUAGE, _BY_NAME, _BY_SCRIPT = 0.95, 0.93, 0.92
 # Two-letter words that head a column far more often than they name its language.
 _WORDS = frozenset({"id", "is", "it", "no", "my", "so", "to", "or", "as", "am", "be", "the", "her", "may", "day"})
 _ONLY = (("原文", "译文"), ("源文", "译文"), ("原文", "翻译"), ("source_text", "translation"),
