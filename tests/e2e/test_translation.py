@@ -35,5 +35,6 @@ def test_from_an_encoder_to_a_translator(tiny_folder: Path, tmp_path: Path) -> N
     assert "chrF" in (out / "report.html").read_text(encoding="utf-8")
     assert len((out / "model" / "tokenizer.json").read_text(encoding="utf-8")) < len(
         (tiny_folder / "tokenizer.json").read_text(encoding="utf-8")), "the vocabulary is cut"
+    assert json.loads((out / "model" / "config.json").read_text(encoding="utf-8"))["architectures"] == ["EncoderDecoderModel"]
     answer = call("predict", str(out), "--text", "good food", "--json")
     assert answer.code == 0 and set(json.loads(answer.stdout)["predictions"][0]) >= {"text", "stopped"}

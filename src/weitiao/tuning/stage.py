@@ -74,7 +74,11 @@ def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[Model,
             base = stack.enter_context(vocabulary.shortened(base, list(_texts(train))))
         tokenizer = models.tokenizer(base.folder)
         task.bind(base.kind, tokenizer)
-        return build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed), tokenizer
+        model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
+    if base.kind == "encoder" and task.head().kind == "language":
+        model.notes += (t("the vocabulary is cut to {n:,} words: those of the training texts and single characters",
+                          "词表裁剪为 {n:,} 个词元：训练文本中出现的词元和单个字符", n=len(tokenizer)),)
+    return model, tokenizer
 
 
 def _texts(examples: Sequence[Example]) -> Iterator[str]:
