@@ -102,3 +102,8 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     script = f"{sys.executable} -c '{CALL}; sys.exit(code)' recipe schema | head -c 10; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("{") and done.stderr == ""
+
+
+def test_the_package_can_be_run() -> None:
+    done = subprocess.run([sys.executable, "-m", "weitiao", "runs", "--no-such"], capture_output=True, text=True)
+    assert done.returncode == 2 and "[cli." in done.stderr

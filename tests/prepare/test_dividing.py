@@ -24,8 +24,8 @@ def example(i: int, text: str, label: object = "a", **meta: str) -> Example:
 def cut(examples: list[Example], shares: dict[str, float] | None = None, *, seed: int = 1, group: str = "",
         time: str = "") -> dict[str, str]:
     """Id to part."""
-    names = ["|".join(e.target) if isinstance(e.target, list) else str(e.target) for e in examples]
-    parts = divide(examples, [key(e) for e in examples], strata_of(examples, names), shares or SHARES, seed=seed,
+    names = ["\x1f".join(e.target) if isinstance(e.target, list) else str(e.target) for e in examples]
+    parts = divide(examples, [key(e) for e in examples], strata_of(names), shares or SHARES, seed=seed,
                    group=group, time=time)
     return {e.id: p for e, p in zip(examples, parts, strict=True)}
 

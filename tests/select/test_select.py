@@ -90,3 +90,16 @@ def test_an_encoder_that_is_to_translate_gets_time() -> None:
 
     name, why = models.suggest("en", 100, "translation")
     assert name == "e5-small" and "--model" in why
+
+
+def test_questions_with_passages_take_few_rows_an_update() -> None:
+    got = {n: defaults(replace(FACTS, task="extract", rows=n))[0] for n in (300, 3000, 90_000)}
+    assert [v["batch_size"] for v in got.values()] == [16, 16, 16]
+    assert [v["epochs"] for v in got.values()] == [5.0, 3.0, 2.0]
+
+
+def test_tagging_takes_more_epochs_and_a_faster_head() -> None:
+    few, many = (defaults(replace(FACTS, task="tag", rows=n))[0] for n in (96, 9000))
+    assert few["epochs"] > many["epochs"] > defaults(replace(FACTS, rows=9000))[0]["epochs"]
+    assert few["head_learning_rate"] > few["learning_rate"]
+    assert few["learning_rate"] > defaults(replace(FACTS, rows=96))[0]["learning_rate"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from weitiao import models, tasks
 from weitiao.core.errors import DataError, ModelError, RecipeError, RowError
@@ -186,7 +188,9 @@ def answered(task: Any, tokenizer: Any, rows: list[Example], max_length: int) ->
 def test_windows_are_those_of_transformers(tiny_tokenizer: Any) -> None:
     task = make({"stride": 4})
     (row,) = answered(task, tiny_tokenizer, [example("was it good ?", WORDS, "good")], 24)
-    got = tiny_tokenizer("was it good ?", WORDS, truncation="only_second", max_length=24, stride=4,
+    size = len(row.windows[0])
+    assert size <= 24 and size - len(row.windows[-1]) <= len(row.windows)
+    got = tiny_tokenizer("was it good ?", WORDS, truncation="only_second", max_length=size, stride=4,
                          return_overflowing_tokens=True)
     assert [list(w) for w in row.windows] == got["input_ids"] and len(row.windows) > 2
     assert [list(w) for w in row.types] == got["token_type_ids"] and row.tokens_lost == 0
@@ -206,6 +210,19 @@ def test_targets_lead_back_to_the_answer(answer: str, tiny_tokenizer: Any) -> No
         covered = WORDS[place.starts[a - place.first] : place.ends[b - place.first]]
         assert answer in covered and len(covered) <= len(answer) + 4
     assert bool(inside) == (answer.count(" ") < 16)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 400), st.integers(8, 60), st.integers(0, 15))
+def test_pieces_cover_everything_and_share_what_they_should(tokens: int, space: int, shared: int) -> None:
+    from weitiao.tasks._spans import _slices
+
+    shared = min(shared, space // 2)
+    found = _slices(tokens, space, shared)
+    assert found[0].start == 0 and found[-1].stop == tokens
+    assert all(0 < s.stop - s.start <= space for s in found)
+    assert all(a.stop - b.start == shared for a, b in pairwise(found) if a.stop < tokens)
+    assert len(found) == max(1, -(-(tokens - shared) // (space - shared)))
 
 
 def test_the_answer_of_most_annotators_is_learnt(tiny_tokenizer: Any) -> None:

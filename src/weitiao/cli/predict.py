@@ -68,15 +68,19 @@ def _one_line(prediction: dict[str, Any]) -> str:
     tables = [v for v in prediction.values() if isinstance(v, dict)]
     words = [_word(v) for v in prediction.values()
              if not (isinstance(v, dict | bool) or (tables and isinstance(v, float))
-                     or (isinstance(v, list) and any(isinstance(x, dict) for x in v)))]
+                     or (isinstance(v, list) and any(isinstance(x, dict) and "label" not in x for x in v)))]
     likeliest = [sorted(x.items(), key=lambda kv: -kv[1])[:5] for x in tables]
     return "  ".join([*words, *("(" + ", ".join(f"{k} {v:.4g}" for k, v in x) + ")" for x in likeliest)])
 
 
 def _word(value: Any) -> str:
-    if value is None or value == "":
+    """Text, number, labels, or entities with their places: `PER 李开复 [11:14] 0.98`."""
+    if value is None or value == "" or value == []:
         return "–"
-    return ", ".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(f"{x['label']} {x['text']} [{x['start']}:{x['end']}] {x['probability']:.2f}"
+                         if isinstance(x, dict) else x for x in value)
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _file(run: Path, device: str, rows: predicting.Rows, out: str, form: str, screen: Screen) -> None:

@@ -1,10 +1,10 @@
-"""What a text looks like: its folded form for comparison, its script, its language."""
+"""What a text looks like: its folded form for comparison, its script, its language; and words made one text."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 # Escapes: U+F900 is the same as U+8C48 to whatever normalises this file, and Hangul lies between the two.
@@ -45,14 +45,19 @@ _DROPPED = _Dropped()
 
 
 def joined(value: Any) -> Any:
-    """A target as one cell: several labels, or the texts of several answers, with ` | ` between them; else as it is.
+    """A target as one cell: several labels, entities, or the texts of several answers, with ` | ` between them; else
+    as it is.
 
     >>> joined(["joy", "pride"]), joined({"text": ["France", "France"], "answer_start": [159, 159]}), joined(4.5)
     ('joy | pride', 'France', 4.5)
+    >>> joined([{"label": "PER", "text": "李开复", "start": 0, "end": 3}])
+    'PER: 李开复'
     """
     if isinstance(value, Mapping):
         value = list(dict.fromkeys(value["text"]))
-    return " | ".join(value) if isinstance(value, (list, tuple)) else value
+    if not isinstance(value, list | tuple):
+        return value
+    return " | ".join(f"{x['label']}: {x['text']}" if isinstance(x, Mapping) else x for x in value)
 
 
 def dominant_language(texts: Iterable[str]) -> Language:
@@ -80,3 +85,52 @@ def is_unspaced(texts: Iterable[str]) -> bool:
         unspaced += len(_UNSPACED.findall(text))
         letters += sum(map(str.isalpha, text))
     return unspaced * 2 > letters
+
+
+# -- words joined to a text ----------------------------------------------------------------------------------------
+
+_CLOSING = frozenset(",.!?;:%)]}”’…")
+_OPENING = frozenset("([{“‘")
+_BETWEEN_DIGITS = frozenset(":./-,")
+_AFTER_APOSTROPHE = frozenset({"s", "t", "d", "m", "re", "ve", "ll"})
+_WITHOUT_SPACES = re.compile(r"[\u2e80-\u303f\u3040-\u30ff\u3100-\u312f\u3190-\u31ef\u3400-\u4dbf\u4e00-\u9fff"
+                             r"\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\U00020000-\U0003ffff]")
+
+
+def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Words as a person would have written them on one line, and where each stands in it.
+
+    Chinese and Japanese characters and their punctuation have no space beside them; single characters of a text that
+    holds such are joined as they are; English punctuation and `'s` stand close.
+
+    >>> join_words(["good", ",", "yes"]), join_words(["用", "i", "P", "a", "d"])[0]
+    (('good, yes', [(0, 4), (4, 5), (6, 9)]), '用iPad')
+    """
+    by_characters = all(len(w) <= 1 for w in words) and any(map(_WITHOUT_SPACES.match, words))
+    text = ""
+    places = []
+    for i, word in enumerate(words):
+        if i and not by_characters and _space_between(words, i):
+            text += " "
+        places.append((len(text), len(text) + len(word)))
+        text += word
+    return text, places
+
+
+def _space_between(words: Sequence[str], i: int) -> bool:
+    """Does a space belong between words i - 1 and i?"""
+    last, word = words[i - 1], words[i]
+    before, after = last[-1:], word[:1]
+    if _WITHOUT_SPACES.match(before) or _WITHOUT_SPACES.match(after) or before.isspace() or after.isspace():
+        return False
+    first = words[i - 2][-1:] if i > 1 else ""
+    following = words[i + 1] if i + 1 < len(words) else ""
+    if word in _BETWEEN_DIGITS and before.isdigit() and following[:1].isdigit():
+        return False
+    if last in _BETWEEN_DIGITS and first.isdigit() and after.isdigit():
+        return False
+    if last == "'" and first.isalpha() and word.casefold() in _AFTER_APOSTROPHE:
+        return False
+    if word == "'" and before.isalpha() and following.casefold() in _AFTER_APOSTROPHE:
+        return False
+    return not (word in _CLOSING or last in _OPENING or (len(word) > 1 and after in "'’"))

@@ -21,6 +21,7 @@ _POINTS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "rouge1": "ROUGE-1", "r
 _NAMES = {"accuracy": ("accuracy", "准确率"), "f1_micro": ("micro-F1", "微平均 F1"),
           "f1_macro": ("macro-F1", "宏平均 F1"), "spearman": ("Spearman correlation", "Spearman 相关"),
           "f1": ("F1", "F1"), "exact_match": ("exact match", "完全匹配率"),
+          "span_f1": ("span F1", "实体 F1"),
           "numeric_match": ("the same number", "数值一致"),
           "perplexity": ("perplexity", "困惑度"), "bits_per_byte": ("bits per byte", "每字节比特数"),
           **{name: (title, title) for name, title in _POINTS.items()}}

@@ -96,14 +96,19 @@ def tango(only_first: int, only_second: int, n: int) -> tuple[float, float]:
 
 def micro_f1(truth: Labels, first: Labels, second: Labels, *, resamples: int, seed: int) -> Paired:
     """Of true and given labels, each (n, labels) of 0 and 1."""
-    counts_of = [np.column_stack([truth.sum(1), given.sum(1), (truth & given).sum(1)]) for given in (first, second)]
-    rows, cells = np.unique(np.concatenate(counts_of, axis=1), axis=0, return_counts=True)
+    counts = [np.column_stack([truth.sum(1), given.sum(1), (truth & given).sum(1)]) for given in (first, second)]
+    return counted_f1("f1_micro", *counts, resamples=resamples, seed=seed)
+
+
+def counted_f1(metric: str, first: Labels, second: Labels, *, resamples: int, seed: int) -> Paired:
+    """Micro-averaged F1 of both systems' (n, 3) counts a row: true, given, both."""
+    rows, cells = np.unique(np.concatenate([first, second], axis=1), axis=0, return_counts=True)
 
     def statistic(counts: Array) -> Array:
         sums = counts @ rows
         return f1(*sums[:, :3].T) - f1(*sums[:, 3:].T)
 
-    return _bootstrap("f1_micro", statistic, cells, resamples, seed)
+    return _bootstrap(metric, statistic, cells, resamples, seed)
 
 
 def mean(metric: str, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:

@@ -88,6 +88,10 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> To
     if dropout is not None:
         set_dropout(config, dropout)
     body, missing, other_shape = _load.load(cls, base.folder, config)
+    if dropout is not None:  # decoders' heads have one of 0.1 that no config states
+        for module in body.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
     outside = {n for n, _ in body.named_parameters() if not n.startswith(f"{body.base_model_prefix}.")}
     if lost := {n for n in missing | other_shape if n not in outside and "pooler" not in n.split(".")}:
         raise weights_missing(base.folder, lost)

@@ -116,13 +116,16 @@ def _without(profile: TableProfile, recipe: Recipe, split: str) -> TableProfile:
 def _keeps_places(recipe: Recipe, choice: Choice) -> None:
     """Where answers are places in a text, cleaning would move the text away from under them."""
     changed = [k for k, v in recipe.clean.model_dump().items() if v != getattr(type(recipe.clean)(), k)]
-    if choice.task.head().kind == "span" and changed:
+    kind = choice.task.head().kind
+    if kind in ("span", "tokens") and changed:
         raise RecipeError("recipe.bad_value",
-                          t("clean.{k} would move the places of the answers in their passages",
-                            "clean.{k} 会使答案在段落中的位置错位", k=changed[0]), where=f"clean.{changed[0]}",
+                          t("clean.{k} would move the places of the answers in their texts",
+                            "clean.{k} 会使答案在文本中的位置错位", k=changed[0]), where=f"clean.{changed[0]}",
                           expected=t("no cleaning with the task {n}", "任务 {n} 不使用清洗选项", n=choice.name),
                           fix=t("clean the file first and leave answer_start out: it is found again",
-                                "请先自行清洗文件并去掉 answer_start：位置会重新查找"))
+                                "请先自行清洗文件并去掉 answer_start：位置会重新查找") if kind == "span" else
+                          t("clean words or texts together with their places before",
+                            "请事先把词（或文本）与标注位置一并清洗"))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -194,10 +197,19 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
 
 def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
     examples = [row.example for row in rows]
-    # Questions about one passage give away each other's answers.
-    keys = [comparing.key(replace(e, inputs={"context": e.inputs["context"]})) if "context" in e.inputs else row.key
-            for e, row in zip(examples, rows, strict=True)]
-    strata = strata_of(examples, [choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
+    passages: dict[str, bytes] = {}
+
+    def unit(row: _Row) -> bytes:
+        """Questions about one passage give away each other's answers: they stay together."""
+        passage = row.example.inputs.get("context")
+        if passage is None:
+            return row.key
+        if passage not in passages:
+            passages[passage] = comparing.key(replace(row.example, inputs={"context": passage}))
+        return passages[passage]
+
+    keys = [unit(row) for row in rows]
+    strata = strata_of([choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
                   time=recipe.data.time)
 

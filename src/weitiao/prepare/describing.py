@@ -24,6 +24,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     """The report.
 
     task: name, columns (role to column), options, reason (a sentence)
+    read: how targets were read where that was a decision (the task's own state "read"): scheme, mended, inside_words
     language: zh, en or other
     rows: read, rejected, train, validation, test
     how: per part `given` (files), `column` (a split column) or `cut` (set aside from train) or
@@ -46,6 +47,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     return {
         "task": {"name": choice.name, "columns": dict(choice.task.columns),
                  "options": choice.task.options.model_dump(mode="json"), "reason": choice.reason},
+        "read": choice.task.state().get("read", {}),
         "language": _language(parts["train"]),
         "rows": {"read": sum(f["rows"] for f in files), "rejected": rejects.count,
                  **{part: len(examples) for part, examples in parts.items()}},

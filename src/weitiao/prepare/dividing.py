@@ -169,14 +169,14 @@ def _drawn(units: Sequence[Unit], quota: int, seed: int, part: str) -> list[Unit
 
 # -- strata --------------------------------------------------------------------------------------------------------
 
-def strata_of(examples: Sequence[Example], names: Sequence[str]) -> list[str]:
-    """The task's strata; a set of labels that occurs on fewer than 10 rows goes with its rarest label, since
-    thousands of sets that occur once or twice cannot be shared out."""
+def strata_of(names: Sequence[str]) -> list[str]:
+    """The task's strata; a set of labels (names joined by U+001F) that occurs on fewer than 10 rows goes with its
+    rarest label, since thousands of sets that occur once or twice cannot be shared out."""
     sets = Counter(names)
-    labels = Counter(x for e in examples for x in (e.target if isinstance(e.target, (list, tuple)) else ()))
-    return [min(e.target, key=lambda x: (labels[x], x))
-            if isinstance(e.target, (list, tuple)) and e.target and sets[name] < _ENOUGH else name
-            for e, name in zip(examples, names, strict=True)]
+    parts = [name.split("\x1f") for name in names]
+    labels = Counter(x for each in parts for x in each)
+    return [name if sets[name] >= _ENOUGH else min(each, key=lambda x: (labels[x], x))
+            for name, each in zip(names, parts, strict=True)]
 
 
 # -- time ----------------------------------------------------------------------------------------------------------

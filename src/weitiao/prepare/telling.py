@@ -100,6 +100,24 @@ def _reading(report: Mapping[str, Any]) -> list[str]:
             said.append(t("NOT read: {i}", "未读取：{i}", i=facts["ignored"]))
         if said:
             lines.append(t("{f}: {s}", "{f}：{s}", f=file["file"], s="; ".join(said)))
+    return lines + _tags(report.get("read", {}))
+
+
+def _tags(read: Mapping[str, Any]) -> list[str]:
+    """How the tags of words were read, and what had to be mended."""
+    lines = []
+    if read.get("scheme"):
+        lines.append(t("the tags follow the scheme {s}", "标签体系：{s}", s=read["scheme"]))
+    if read.get("mended"):
+        lines.append(t("{n:,} tags or spans break the rules and were mended (an I without a beginning begins an "
+                       "entity; white space at an edge is cut off; doubled spans count once)",
+                       "{n:,} 个标签或区间不合规则，已修正（没有开头的 I 视为开头；去掉两端空白；重复区间只计一次）",
+                       n=read["mended"]))
+    if read.get("inside_words"):
+        lines.append(t("{n:,} training entities begin or end within a word: such are learnt as whole words, and in the "
+                       "test rows they count as missed",
+                       "训练数据中有 {n:,} 个实体的边界落在词的内部：按整词学习，测试中的此类实体计为漏识",
+                       n=read["inside_words"]))
     return lines
 
 

@@ -66,7 +66,7 @@ def reads(task: Mapping[str, Any], language: str) -> str:
 
 
 def answers(labels: Sequence[str], multi: bool, columns: Mapping[str, str], *, places: bool = False) -> str:
-    """What comes out: a number, labels, or with `places` entities of so many kinds."""
+    """What comes out: an answer, a number, labels, or with `places` entities of so many kinds."""
     if "context" in columns:
         return t("the piece of the passage that answers the question, and where it stands",
                  "段落中回答该问题的片段及其位置")

@@ -20,6 +20,8 @@ _BASE = {
     "lrap": ("ranking precision", "排序平均精度"), "spearman": ("Spearman correlation", "Spearman 相关"),
     "pearson": ("Pearson correlation", "Pearson 相关"), "r2": ("R²", "R²"),
     "mae": ("mean absolute error", "平均绝对误差"),
+    "span_f1": ("span F1", "实体 F1"), "span_precision": ("span precision", "实体精确率"),
+    "span_recall": ("span recall", "实体召回率"), "token_accuracy": ("words with the right tag", "逐词准确率"),
     "rmse": ("root mean square error", "均方根误差"), "loss": ("loss", "损失"),
     "bleu": ("BLEU", "BLEU"), "chrf": ("chrF", "chrF"), "ter": ("TER", "TER"), "rouge1": ("ROUGE-1", "ROUGE-1"),
     "rouge2": ("ROUGE-2", "ROUGE-2"), "rougeL": ("ROUGE-L", "ROUGE-L"),
@@ -34,7 +36,7 @@ _BASE = {
 }
 _AVERAGES = {"macro": ("macro", "宏平均"), "micro": ("micro", "微平均"), "weighted": ("weighted", "加权")}
 _SHARES = ("accuracy", "f1", "precision", "recall", "subset_accuracy", "hamming_loss", "ece",
-           "exact_match", "numeric_match", "stopped")
+           "exact_match", "numeric_match", "stopped", "span", "token_accuracy")
 _POINTS = ("bleu", "chrf", "ter", "rouge1", "rouge2", "rougeL")  # written in hundredths without a sign, as papers do
 
 

@@ -15,6 +15,7 @@ from weitiao import methods
 from weitiao.core.i18n import t
 
 _PAIR_RATE = 5e-4  # of two sides made of one encoder
+_WORDS_HEAD = 1e-3  # the least rate of a head on words, which no probe fits before
 _FEW = 1000  # training rows below which a smaller rate and batch do better
 
 
@@ -35,14 +36,16 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     """Values for the `tune` section with a reason for each."""
     writes = facts.outputs == 0  # a whole vocabulary is learnt, token by token: a row teaches more than one label
     pair = facts.task == "translate" and facts.kind == "encoder"  # half of what translates is new: it takes long
-    batch = 16 if facts.rows < _FEW or (writes and not pair) else 32
+    # A question comes with a passage of hundreds of tokens: few long rows make an update.
+    batch = 16 if facts.rows < _FEW or facts.task == "extract" or (writes and not pair) else 32
+    rate = _PAIR_RATE if pair else _learning_rate(facts)
     values = {
-        "epochs": 10.0 if pair else _epochs(facts.rows) / (2 if writes else 1),
+        "epochs": 10.0 if pair else _epochs(facts) / (2 if writes else 1),
         "batch_size": batch,
         "micro_batch_size": batch,
         "micro_batch_tokens": 8192 if facts.outputs else 2048,  # a token's answer may be 260,000 numbers
-        "learning_rate": _PAIR_RATE if pair else _learning_rate(facts),
-        "head_learning_rate": _PAIR_RATE if pair else _learning_rate(facts),
+        "learning_rate": rate,
+        "head_learning_rate": max(rate, _WORDS_HEAD) if facts.task == "tag" else rate,
         "embeddings": "train",
     }
     reasons = {
@@ -54,12 +57,18 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     return values, reasons
 
 
-def _epochs(rows: int) -> float:
-    return 5.0 if rows < _FEW else 4.0 if rows < 6000 else 3.0
+def _epochs(facts: Facts) -> float:
+    if facts.task == "extract" and facts.rows >= _FEW:
+        return 3.0 if facts.rows < 20_000 else 2.0  # Devlin et al. 2019, sections 4.2 and 4.3
+    if facts.task == "tag":  # most words teach nothing: entities are few, and a head drawn at random starts slowly
+        return 15.0 if facts.rows < _FEW else 8.0 if facts.rows < 6000 else 4.0
+    return 5.0 if facts.rows < _FEW else 4.0 if facts.rows < 6000 else 3.0
 
 
 def _learning_rate(facts: Facts) -> float:
     rate: float = methods.load(facts.method).LEARNING_RATE
     if facts.outputs == 0:
         rate /= 2
+    if facts.task == "tag":
+        return 2.5 * rate if facts.rows < _FEW else 1.5 * rate
     return rate if facts.rows >= _FEW else rate / 2

@@ -165,7 +165,7 @@ class Task(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None: ...
 
     def strata(self, example: Example) -> str:
-        """The name by which a split is stratified ("" for none)."""
+        """The name by which a split is stratified ("" for none); several names are joined by U+001F."""
 
     def check_target(self, target: Any) -> None:
         """Raises RowError `row.unknown_label` for a target that no training row has taught."""

@@ -11,6 +11,7 @@ window's logits mean something only beside one another, and so windows become co
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class Cut:
 
 
 def cut(pairs: Sequence[tuple[str, str]], tokenizer: Any, max_length: int, stride: int) -> list[Cut]:
-    """Each (question, passage) in windows of at most `max_length` tokens; neighbours share `stride` passage tokens.
+    """Each (question, passage) in windows of at most `max_length` tokens; neighbours share `stride` passage tokens, at
+    most a quarter of the room. The windows of a row are of one size, so that padding stays small.
 
     A question may fill half of the room; what is longer loses its end. The classification token stands for "no answer
     in here", or where a tokenizer sets none the first token.
@@ -87,19 +89,10 @@ def cut(pairs: Sequence[tuple[str, str]], tokenizer: Any, max_length: int, strid
     if not pairs:
         return []
     questions, lost = _questions([q for q, _ in pairs], tokenizer, room // 2)
-    # Beside the longest question every window still has as much that is new as what it shares.
-    shared = min(stride, room // 4)
-    got = tokenizer(questions, [c for _, c in pairs], truncation="only_second", max_length=max_length, stride=shared,
-                    return_overflowing_tokens=True, return_offsets_mapping=True, return_attention_mask=False,
-                    verbose=False)
-    rows: list[list[int]] = [[] for _ in pairs]
-    for window, row in enumerate(got["overflow_to_sample_mapping"]):
-        rows[row].append(window)
-    types = got.get("token_type_ids")
-    return [Cut(tuple(tuple(got["input_ids"][w]) for w in windows),
-                tuple(tuple(types[w]) for w in windows) if types else (),
-                tuple(_place(got, w, tokenizer.cls_token_id) for w in windows), lost[row])
-            for row, windows in enumerate(rows)]
+    whole = tokenizer(questions, [c for _, c in pairs], return_offsets_mapping=True, return_attention_mask=False,
+                      verbose=False)
+    return [_windows(whole, row, tokenizer.cls_token_id, max_length, min(stride, room // 4), lost[row])
+            for row in range(len(pairs))]
 
 
 def _questions(questions: list[str], tokenizer: Any, most: int) -> tuple[list[str], list[int]]:
@@ -113,15 +106,35 @@ def _questions(questions: list[str], tokenizer: Any, most: int) -> tuple[list[st
     return kept, lost
 
 
-def _place(got: Any, window: int, null: int | None) -> Place:
-    ids, sides = got["input_ids"][window], got.sequence_ids(window)
-    inside = [i for i, side in enumerate(sides) if side == 1]
-    if not inside:
+def _windows(whole: Any, row: int, null: int | None, max_length: int, shared: int, lost: int) -> Cut:
+    """One row, what stands around the passage repeated in each window."""
+    passage = [i for i, side in enumerate(whole.sequence_ids(row)) if side == 1]
+    if not passage:
         raise RowError("row.no_tokens", "context", t("the tokenizer makes no token of this passage",
                                                      "分词器没有从该段落得到任何词元"))
-    offsets = [got["offset_mapping"][window][i] for i in inside]
-    return Place(ids.index(null) if null in ids else 0, inside[0],
-                  array("i", [a for a, _ in offsets]), array("i", [b for _, b in offsets]))
+    first, after = passage[0], passage[-1] + 1
+    parts = _slices(after - first, max_length - (len(whole["input_ids"][row]) - len(passage)), shared)
+
+    def around(values: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        return tuple((*values[:first], *values[first:after][part], *values[after:]) for part in parts)
+
+    ids, offsets = around(whole["input_ids"][row]), whole["offset_mapping"][row][first:after]
+    places = [Place(window.index(null) if null in window else 0, first, array("i", [a for a, _ in offsets[part]]),
+                    array("i", [b for _, b in offsets[part]])) for window, part in zip(ids, parts, strict=True)]
+    return Cut(ids, around(whole["token_type_ids"][row]) if "token_type_ids" in whole else (), tuple(places), lost)
+
+
+def _slices(tokens: int, space: int, shared: int) -> list[slice]:
+    """As few pieces of at most `space` tokens as there can be, of one size, each sharing `shared` with the next.
+
+    >>> _slices(100, 60, 10)
+    [slice(0, 55, None), slice(45, 100, None)]
+    """
+    if tokens <= space:
+        return [slice(0, tokens)]
+    pieces = math.ceil((tokens - shared) / (space - shared))
+    step = math.ceil((tokens - shared) / pieces)
+    return [slice(at, min(at + step + shared, tokens)) for at in range(0, tokens - shared, step)]
 
 
 def best(logits: NDArray[np.float32], place: Place, context: str, *, most: int, n_best: int) -> list[Span]:
