@@ -38,3 +38,9 @@ def test_from_an_encoder_to_a_translator(tiny_folder: Path, tmp_path: Path) -> N
     assert json.loads((out / "model" / "config.json").read_text(encoding="utf-8"))["architectures"] == ["EncoderDecoderModel"]
     answer = call("predict", str(out), "--text", "good food", "--json")
     assert answer.code == 0 and set(json.loads(answer.stdout)["predictions"][0]) >= {"text", "stopped"}
+
+
+def test_a_pair_is_tuned_whole(tiny_folder: Path, tmp_path: Path) -> None:
+    got = call("tune", str(write(tmp_path / "a.jsonl", 30, 1)), "--source", "en", "--target", "zh", "--model", str(tiny_folder),
+               "--method", "lora", "--out", str(tmp_path / "run"))
+    assert got.code == 2 and "--method full" in got.stderr

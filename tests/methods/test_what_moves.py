@@ -77,10 +77,11 @@ def test_lora_targets_that_are_not_there(model: Any) -> None:
 def test_lora_merges_to_the_same_logits_and_the_same_architecture(rank: int, model: Any) -> None:
     names = {n for n, _ in model.named_parameters()}
     attach("lora", model, rank=rank)
+    torch.manual_seed(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_" in name:
-                parameter.normal_(std=0.2)
+                parameter.normal_(std=0.2 if rank > 1 else 0.1)  # at rank 1 the scale is 32
     ids = torch.arange(5, 37).reshape(4, 8)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     model.eval()

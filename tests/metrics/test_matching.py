@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weitiao.metrics import likelihood, matching, wording
+from weitiao.metrics import matching, wording
 
 
 @pytest.mark.parametrize(("text", "wanted"), [
@@ -59,15 +57,3 @@ def test_distinct_and_length() -> None:
                                              resamples=200)}
     assert got["length_ratio"].value == pytest.approx(60 / 60)
     assert got["distinct1"].low is None and "no interval" in got["distinct1"].signature
-
-
-def test_perplexity_and_bits_per_byte() -> None:
-    rows = np.array([[2 * math.log(2), 2, 8], [4 * math.log(2), 1, 4]] * 15)
-    perplexity, bits = likelihood.scores(rows, seed=0, resamples=300)
-    assert perplexity.value == pytest.approx(4) and bits.value == pytest.approx(0.5)
-    assert perplexity.n == 30 and perplexity.low is not None and perplexity.low < 4 < perplexity.high  # type: ignore[operator]
-    assert "45 tokens" in perplexity.signature and "180 bytes" in bits.signature
-    assert likelihood.quick(rows) == {"perplexity": pytest.approx(4), "bits_per_byte": pytest.approx(0.5)}
-    better = likelihood.compare(rows * [0.5, 1, 1], rows, seed=0, resamples=300)
-    assert better.difference == pytest.approx(-0.25) and better.verdict == -1
-    assert math.isfinite(likelihood.quick(np.array([[1e9, 1, 1]]))["perplexity"])

@@ -107,9 +107,20 @@ def test_columns_that_the_user_names_are_kept() -> None:
     assert half is not None and half[1].columns == {"text_a": "q", "text_b": "context", "label": "y"}
 
 
-@pytest.mark.parametrize("columns", [[text("text")], [label("label")], [integers("id", 1000), floats("price")], []])
+def test_one_column_of_texts_is_raw_text() -> None:
+    got = best(text("text"))
+    assert got is not None and got[0] == "pretrain" and got[1].columns == {"text": "text"}
+    two = best(text("text"), text("other"))
+    assert two is not None and two[1].strength < 0.5
+    claim = tasks.load("pretrain").Task.guess(TableProfile(ROWS, (text("text"), label("domain"), text("doc"))), {})
+    assert claim.strength < 0.5 and claim.columns == {"text": "text"}, "only when asked for"
+    assert tasks.load("pretrain").Task.guess(TableProfile(ROWS, (text("text"),)), {"label": "y"}) is None
+
+
+@pytest.mark.parametrize("columns", [[label("label")], [integers("id", 1000), floats("price")], []])
 def test_tables_without_text_or_label_are_nobodys(columns: list[ColumnProfile]) -> None:
-    assert best(*columns) is None
+    got = best(*columns)
+    assert got is None or got[1].strength < 0.5
 
 
 def test_the_other_task_claims_weakly_so_that_it_can_be_asked_for() -> None:

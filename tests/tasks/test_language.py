@@ -69,9 +69,9 @@ def test_the_loss_is_that_of_transformers_own_labels(made: Made) -> None:
         mean = body(input_ids=ids, labels=labels).loss
         learnt = int((labels != speaking.IGNORED).sum())
         assert got.tokens == learnt
-        assert got.nll == pytest.approx(float(mean.detach()) * learnt, rel=1e-5)
+        assert got.nats == pytest.approx(float(mean.detach()) * learnt, rel=1e-5)
     total = language.loss_sum(made.logits(batch).float(), batch)
-    assert float(total.detach()) == pytest.approx(sum(s.nll for s in said), rel=1e-5)
+    assert float(total.detach()) == pytest.approx(sum(s.nats for s in said), rel=1e-5)
     assert language.count(batch) == sum(s.tokens for s in said)
 
 
@@ -82,7 +82,7 @@ def test_packed_rows_lose_what_separate_rows_lose(tiny_folders: dict[str, Path])
     assert "attention_mask" not in packed and packed["input_ids"].shape[1] >= 40
     one, two = (language.rows(made.logits(b), b) for b in (padded, packed))
     for a, b in zip(one, two, strict=True):
-        assert a.nll == pytest.approx(b.nll, rel=1e-5) and a[1:] == b[1:]
+        assert a.nats == pytest.approx(b.nats, rel=1e-5) and a[1:] == b[1:]
 
 
 def test_a_long_prompt_loses_its_beginning_and_an_answer_nothing(made: Made) -> None:

@@ -134,7 +134,7 @@ def _baselines(recipe: Recipe, run: Run, task: Task, rows: Sequence[Example], de
     # Tuning has measured whether bf16 pays on this machine, and noted what it used.
     facts = files.read_json(run.folder / "model" / "weitiao.json")
     case = Case(task, splits.load(run, "train"), [replace(e, target=None) for e in rows], recipe, device,
-                bf16=facts.get("run", {}).get("precision") == "bf16")
+                bf16=facts.get("run", {}).get("precision") == "bf16", home=run.folder / "tune")
     rivals = []
     for name in tasks.baselines(task, recipe.evaluate.baselines):
         started = time.perf_counter()

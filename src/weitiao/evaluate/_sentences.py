@@ -11,7 +11,7 @@ from typing import Any
 
 from weitiao.core.i18n import language, t
 from weitiao.evaluate import baselines
-from weitiao.metrics import Score
+from weitiao.metrics import LOWER_IS_BETTER, Score
 from weitiao.metrics.paired import Paired
 
 _NO_SHARES = ("spearman", "pearson", "r2", "mcc", "mae", "mse", "rmse", "log_loss", "length_ratio",
@@ -20,8 +20,7 @@ _POINTS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "rouge1": "ROUGE-1", "r
            "rougeL": "ROUGE-L"}  # written in hundredths without a sign, as papers do
 _NAMES = {"accuracy": ("accuracy", "准确率"), "f1_micro": ("micro-F1", "微平均 F1"),
           "f1_macro": ("macro-F1", "宏平均 F1"), "spearman": ("Spearman correlation", "Spearman 相关"),
-          "f1": ("F1", "F1"), "exact_match": ("exact match", "完全匹配率"),
-          "span_f1": ("span F1", "实体 F1"),
+          "f1": ("F1", "F1"), "exact_match": ("exact match", "完全匹配率"), "span_f1": ("span F1", "实体 F1"),
           "numeric_match": ("the same number", "数值一致"),
           "perplexity": ("perplexity", "困惑度"), "bits_per_byte": ("bits per byte", "每字节比特数"),
           **{name: (title, title) for name, title in _POINTS.items()}}
@@ -49,12 +48,13 @@ def sentence(score: Score, paired: Paired | None, baseline: str) -> dict[str, st
                 "zh": f"尚不能断定：微调与 {zh} 相差 {gap}{span}{unit_zh}{rows_zh}"}
     assert paired.low is not None and paired.high is not None
     gap = f"{_plain(paired.metric, abs(paired.difference))} ± {_plain(paired.metric, (paired.high - paired.low) / 2)}"
+    more = "低" if paired.metric in LOWER_IS_BETTER else "高"
     if paired.verdict > 0:
         return {"outcome": "better", "en": f"fine-tuning beats {en} by {gap}{unit_en} {rows_en}",
-                "zh": f"微调比 {zh} 高 {gap}{unit_zh}{rows_zh}"}
+                "zh": f"微调比 {zh} {more} {gap}{unit_zh}{rows_zh}"}
     return {"outcome": "worse",
             "en": f"{en} is better than fine-tuning by {gap}{unit_en} {rows_en}: use it, or label more rows",
-            "zh": f"{zh} 比微调高 {gap}{unit_zh}{rows_zh}：建议直接用它，或多标注一些数据"}
+            "zh": f"{zh} 比微调{more} {gap}{unit_zh}{rows_zh}：建议直接用它，或多标注一些数据"}
 
 
 def verdict(scores: Mapping[str, Any]) -> str:

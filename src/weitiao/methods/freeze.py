@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from weitiao.models.build import Model
 
 LEARNING_RATE = 2e-4
+OPERATIONS = 5.0
+MOVED = 1.0
 
 
 class Options(BaseModel):
@@ -43,6 +45,10 @@ def attach(model: Model, options: Options) -> Model:
         for parameter in group:
             parameter.requires_grad_(False)
     return model
+
+
+def adapter(model: Model) -> None:
+    """None: what moves are weights of the model itself."""
 
 
 def merge(model: Model) -> Model:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from weitiao.models.build import Model
 
 LEARNING_RATE = 2e-4
+OPERATIONS = 6.0
+MOVED = 1.0
 
 
 class Options(BaseModel):
@@ -25,6 +27,10 @@ def attach(model: Model, options: Options) -> Model:
     """Let everything move."""
     model.requires_grad_(True)
     return model
+
+
+def adapter(model: Model) -> None:
+    """None: what moves are weights of the model itself."""
 
 
 def merge(model: Model) -> Model:

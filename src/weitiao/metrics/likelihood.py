@@ -1,55 +1,66 @@
-"""How likely the model finds the right texts: perplexity and bits per byte.
+"""How well texts are foreseen: bits per byte and perplexity of rows of which the cost is known.
 
->>> scores(np.array([[6.931, 10, 40]]), seed=0, resamples=2000)[0].value   # 10 tokens of -ln p = ln 2 on average
-1.9999...
+>>> quick([Cost(nats=6.9, tokens=3, bytes=10)])["bits_per_byte"]
+0.995...
 
-A row is three sums over its supervised tokens: -ln p (nats), how many tokens, how many UTF-8 bytes of text they stand
-for. Perplexity, exp(Σ nll / Σ tokens), compares models of one tokenizer only; bits per byte, Σ nll / (ln 2 · Σ bytes),
-compares any (Gao et al. 2020, "The Pile", section 3.1). Smaller is better in both.
+Bits per byte, Σ nats / (ln 2 · Σ bytes), compares models of different vocabularies; perplexity, exp(Σ nats / Σ tokens),
+does not. Both are ratios of sums over rows, so the bootstrap draws rows and sums again.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from weitiao.metrics import Score, paired
-from weitiao.metrics.counts import ratio
-from weitiao.metrics.intervals import bca, resample, scored
+from weitiao.metrics.intervals import bootstrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
-METRICS = ("perplexity", "bits_per_byte")
+NAMES = ("bits_per_byte", "perplexity")
+_MOST = 700.0  # exp of more than that is no finite number
 
 
-def values(sums: Array) -> Array:
-    """(b, 3) sums of nll, tokens, bytes to (b, 2): METRICS; 0 where nothing is counted."""
-    nll, tokens, size = np.asarray(sums, np.float64).T
-    # Beyond e^700 a float64 ends: an untrained model on odd text must not end in an infinity that JSON cannot hold.
-    perplexity = np.where(tokens > 0, np.exp(np.minimum(ratio(nll, tokens), 700.0)), 0.0)
-    return np.column_stack([perplexity, ratio(nll, math.log(2) * size)])
+class Cost(NamedTuple):
+    """−log of the probability of all that a model was asked for in one row (nats), and how much that is."""
+
+    nats: float
+    tokens: int
+    bytes: int
 
 
-def quick(rows: Array) -> dict[str, float]:
-    """METRICS of rows (n, 3), without intervals."""
-    return dict(zip(METRICS, map(float, values(rows.sum(0)[None, :])[0]), strict=True))
+def table(costs: Sequence[Cost]) -> Array:
+    """(n, 3): nats, tokens, bytes."""
+    return np.array(costs, np.float64).reshape(len(costs), 3)
 
 
-def scores(rows: Array, *, seed: int, resamples: int) -> list[Score]:
-    """METRICS of rows (n, 3) with BCa intervals over rows."""
-    drawn = resample(lambda counts: values(counts @ rows), np.ones(len(rows), np.int64), resamples=resamples, seed=seed)
-    n_tokens, n_bytes = int(rows[:, 1].sum()), int(rows[:, 2].sum())
-    notes = (f"exp(nll/token), {n_tokens} tokens", f"nll/(ln2·byte), {n_bytes} bytes")
-    return [scored(name, float(value), interval, drawn.rows, note) for name, value, interval, note in
-            zip(METRICS, values(rows.sum(0)[None, :])[0], bca(drawn), notes, strict=True)]
+def both(sums: Array) -> Array:
+    """Sums (b, 3) to NAMES (b, 2)."""
+    nats, tokens, size = sums.T
+    return np.column_stack([nats / math.log(2) / np.maximum(size, 1),
+                            np.exp(np.minimum(nats / np.maximum(tokens, 1), _MOST))])
 
 
-def compare(first: Array, second: Array, *, seed: int, resamples: int) -> paired.Paired:
-    """Bits per byte of rows (n, 3) of two models, first minus second."""
-    return paired.of_sums("bits_per_byte", lambda sums: values(sums)[:, 1], first, second, seed=seed,
-                          resamples=resamples)
+def quick(costs: Sequence[Cost]) -> dict[str, float]:
+    """NAMES without intervals."""
+    return dict(zip(NAMES, map(float, both(table(costs).sum(0)[None])[0]), strict=True))
+
+
+def scores(costs: Sequence[Cost], *, seed: int, resamples: int, note: str) -> list[Score]:
+    """NAMES with BCa intervals over rows. `note` says what was asked for, for the signature."""
+    rows = table(costs)
+    found = bootstrap(list(NAMES), lambda counts: both(counts @ rows), np.ones(len(rows), np.int64),
+                      resamples=resamples, seed=seed)
+    return [Score(s.name, s.value, s.low, s.high, s.n, f"{note}; {s.signature}") for s in found.values()]
+
+
+def compare(first: Sequence[Cost], second: Sequence[Cost], *, seed: int, resamples: int) -> paired.Paired:
+    """Bits per byte of two systems on the same resampled rows; p as in `metrics.paired`."""
+    return paired.of_sums(NAMES[0], lambda sums: both(sums)[:, 0], table(first), table(second), resamples=resamples,
+                          seed=seed)

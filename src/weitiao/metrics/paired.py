@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.metrics.counts import f1
 from weitiao.metrics.intervals import Z95, Statistic, bca, resample
 from weitiao.metrics.regression import Statistic as Regression
@@ -53,7 +54,8 @@ class Paired:
         """1: the first is better, -1: the second is, 0: not established (at 5 %, by interval and test both)."""
         if self.p >= 0.05 or self.low is None or self.high is None:
             return 0
-        return 1 if self.low > 0 else -1 if self.high < 0 else 0
+        more = -1 if self.metric in LOWER_IS_BETTER else 1
+        return more if self.low > 0 else -more if self.high < 0 else 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -41,6 +41,26 @@ class Model(nn.Module):
         """mean: the head is one linear layer on the mean of the last hidden states."""
         return "native"
 
+    @property
+    def prefix(self) -> str:
+        """What the names of the base's parameters begin with in the saved model."""
+        return f"{self.base.base_model_prefix}."
+
+    def new_modules(self) -> list[str]:
+        """Names, in the saved model, of the modules that hold what the base's checkpoint does not."""
+        head = {id(p) for p in self.head_parameters()}
+        return [n for n, m in self.body.named_modules() if any(id(p) in head for p in m.parameters(recurse=False))]
+
+    @property
+    def takes_adapters(self) -> bool:
+        """Can what is new be kept beside an adapter, apart from the base's own weights?"""
+        return True
+
+    def sample(self) -> torch.Tensor:
+        """Logits on two made-up rows, to see whether two forms of a model say the same."""
+        logits: torch.Tensor = self(**{k: v.to(self.device) for k, v in probe(self.body.config).items()})
+        return logits
+
     @abstractmethod
     def head_parameters(self) -> list[nn.Parameter]:
         """Parameters that the checkpoint does not hold, or that stand above all its layers; may be none."""
@@ -66,6 +86,10 @@ class Model(nn.Module):
             if id(parameter) not in taken:
                 groups[at].append(parameter)
         return [g for g in groups if g] + [head]
+
+    def exact_parameters(self) -> list[nn.Parameter]:
+        """Those that stay float32 where the rest is trained in fewer bits: the head, mostly a few numbers."""
+        return self.head_parameters()
 
     def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
         """Begin with a linear head. Raises ModelError `model.no_linear_head` where there is none."""

@@ -26,6 +26,7 @@ from weitiao.core.i18n import t
 from weitiao.models import _load, _pair
 from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
 from weitiao.models.spec import START, HeadSpec
+from weitiao.starters._shared import write_mean_pooling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,21 +39,46 @@ class LanguageModel(Model):
 
     Args:
         body: transformers' model with its output layer.
+        fresh: names in `body` of weights that the checkpoint did not hold.
+        mean_pooled: the base's mark of mean pooling, which the saved folder carries on.
         notes: what a person should know about how it was put together.
     """
 
-    def __init__(self, body: PreTrainedModel, notes: Sequence[str] = ()) -> None:
+    def __init__(self, body: PreTrainedModel, *, fresh: Sequence[str] = (), mean_pooled: bool = False,
+                 notes: Sequence[str] = ()) -> None:
         super().__init__(body, notes)
         self._mouth, self._inner = _mouth(body)
+        self.fresh, self.mean_pooled = frozenset(fresh), mean_pooled
 
     @property
     def base(self) -> PreTrainedModel:
         """All of it: the output layer is often the word embeddings themselves."""
         return self.body
 
+    @property
+    def prefix(self) -> str:
+        return ""
+
+    @property
+    def takes_adapters(self) -> bool:
+        """Not with a drawn head that fills masks: it ends in the word embeddings."""
+        return not self.fresh
+
     def head_parameters(self) -> list[nn.Parameter]:
-        """None: nothing is new."""
+        """What was drawn because the checkpoint had no head that fills masks; mostly none."""
+        return [p for n, p in self.body.named_parameters() if n in self.fresh]
+
+    def exact_parameters(self) -> list[nn.Parameter]:
+        """None: the new head ends in the word embeddings, which it must be able to be multiplied with."""
         return []
+
+    def sample(self) -> torch.Tensor:
+        inputs = probe(self.body.config)
+        if self.body.config.is_encoder_decoder:
+            inputs["decoder_input_ids"] = inputs["input_ids"]
+        inputs["places"] = torch.arange(inputs["input_ids"].numel())[inputs["attention_mask"].flatten() == 1]
+        logits: torch.Tensor = self(**{k: v.to(self.device) for k, v in inputs.items()})
+        return logits
 
     def forward(self, *, places: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks."""
@@ -106,6 +132,8 @@ class LanguageModel(Model):
         with _load.quiet():
             self.body.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
+        if self.mean_pooled:
+            write_mean_pooling(folder, self.body.config.hidden_size)
 
 
 def _mouth(body: Any) -> tuple[nn.Module, str]:
@@ -139,11 +167,14 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
     do what the task asks, `model.weights_missing`, …."""
     if (head.kind, base.kind) == ("language", "encoder") and "decoder_start_token_id" in head.generation:
         pair, note = _pair.build(base, head.generation, dropout=dropout, seed=seed)
-        return _made(pair, head, [note])
+        return _made(LanguageModel(pair, notes=[note]), head)
     config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
     cls = _class(base.kind, head, base.family, config)
     if dropout is not None:
         set_dropout(config, dropout)
+    if config.to_dict().get("weitiao_pooling") == "mean":  # its last layer is the folded mean of another tuning
+        config.num_hidden_layers -= 1
+        del config.weitiao_pooling
     body, missing, other_shape = _load.load(cls, base.folder, config)
     tied = {n for n in missing if n in (body._tied_weights_keys or {})}
     fresh = {n for n in missing - tied if not n.startswith(f"{body.base_model_prefix}.")}
@@ -156,13 +187,13 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
                        "模型没有填空头：新建一个"))
     elif fresh:
         raise weights_missing(base.folder, fresh)
-    return _made(body, head, notes)
+    return _made(LanguageModel(body, fresh=sorted(fresh), mean_pooled=base.mean_pooled and base.kind == "encoder",
+                               notes=notes), head)
 
 
-def _made(body: Any, head: HeadSpec, notes: Sequence[str]) -> LanguageModel:
-    _say_so(body, head)
-    model = LanguageModel(body, notes).eval()
-    _check_places(model)
+def _made(model: LanguageModel, head: HeadSpec) -> LanguageModel:
+    _say_so(model.body, head)
+    _check_places(model.eval())
     return model
 
 
@@ -172,7 +203,7 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
     if lost := (missing - _tied(body)) | other_shape:
         raise weights_missing(folder, lost)
-    return _made(body, head, ())
+    return _made(LanguageModel(body), head)
 
 
 def _tied(body: Any) -> set[str]:

@@ -87,6 +87,13 @@ class TextModel(Model):
         inside = {id(p) for p in self.base.parameters()}
         return [p for n, p in self.body.named_parameters() if id(p) not in inside or n in self.fresh]
 
+    def new_modules(self) -> list[str]:
+        """Also the layer that computes the mean, where the head is folded."""
+        if self.classifier is None:
+            return super().new_modules()
+        names = mean.FAMILIES[self.body.config.model_type]
+        return [f"{self.prefix}{names.layers}.{self.body.config.num_hidden_layers}", names.dense, names.final]
+
     def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
         """Begin with a linear classifier fitted on `features`: logits = weight @ features + bias.
 

@@ -127,12 +127,11 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
 
 
 def _answers(found: Artefacts) -> str:
-    task, several = found.report["task"], bool(found.report["task"]["options"].get("multi_label"))
-    if found.scores["metric"].startswith("span_"):
-        return answers(list(found.report["targets"]["train"]), several, task["columns"], places=True)
-    if not (found.confusion or found.numbers or "context" in task["columns"]):
+    task, places = found.report["task"], found.scores["metric"].startswith("span_")
+    if not (places or found.confusion or found.numbers or "context" in task["columns"]):
         return t("a text", "一段文本")
-    return answers(found.confusion["labels"] if found.confusion else (), several, task["columns"])
+    labels = list(found.report["targets"]["train"]) if places else found.confusion["labels"] if found.confusion else []
+    return answers(labels, bool(task["options"].get("multi_label")), task["columns"], places=places)
 
 
 def _model(found: Artefacts, recipe: Recipe) -> str:

@@ -43,7 +43,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
     task.bind(base.kind, models.tokenizer(base.folder))
     max_length, why_length = _max_length(recipe, base)
-    facts = Facts(rows=len(train), outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
+    rows, tokens = _sizes(task, train, base, max_length)
+    facts = Facts(rows=rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name)
     values, reasons = defaults(facts)
     tune = {k: v for k, v in values.items() if getattr(recipe.tune, k) == "auto"}
@@ -57,7 +58,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
                        **{k: v for k, v in recipe.method.items() if k != "name"}).model_dump(mode="json")},
         "tune": tune,
     })
-    cost = forecast(resolved, base, len(train), _mean_tokens(task, train[:_SAMPLE], base, max_length))
+    cost = forecast(resolved, base, rows, tokens)
     with run.stage("select") as folder:
         files.write_json(folder / "candidates.json", [c for c in models.catalogue() if c["kind"] == base.kind])
         files.write_json(folder / "decision.json", {
@@ -88,10 +89,14 @@ def summary(decision: dict[str, Any], recipe: Recipe) -> list[str]:
     ]
 
 
-def _mean_tokens(task: Task, examples: list[Example], base: models.Base, max_length: int) -> float:
-    """Mean tokens a row, special tokens included."""
-    rows = task.encode(examples, models.tokenizer(base.folder), max_length)
-    return sum(len(w) for r in rows for w in r.windows) / len(rows)
+def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: int) -> tuple[int, float]:
+    """How many rows are learnt (of documents: their blocks), and mean tokens a row, special tokens included."""
+    some = examples[:_SAMPLE]
+    encoded = task.encode(some, models.tokenizer(base.folder), max_length)
+    lengths = [len(window) for row in encoded for window in row.windows]
+    if task.head().kind == "corpus":
+        return round(len(examples) * len(lengths) / len(some)), sum(lengths) / len(lengths)
+    return len(examples), sum(lengths) / len(some)
 
 
 def _base_name(recipe: Recipe, language: str, rows: int, kind: str) -> tuple[str, str]:

@@ -34,16 +34,15 @@ class Facts:
 
 def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     """Values for the `tune` section with a reason for each."""
-    writes = facts.outputs == 0  # a whole vocabulary is learnt, token by token: a row teaches more than one label
     pair = facts.task == "translate" and facts.kind == "encoder"  # half of what translates is new: it takes long
     # A question comes with a passage of hundreds of tokens: few long rows make an update.
-    batch = 16 if facts.rows < _FEW or facts.task == "extract" or (writes and not pair) else 32
+    batch = 16 if facts.rows < _FEW or facts.task == "extract" or (_writes(facts) and not pair) else 32
     rate = _PAIR_RATE if pair else _learning_rate(facts)
     values = {
-        "epochs": 10.0 if pair else _epochs(facts) / (2 if writes else 1),
+        "epochs": 10.0 if pair else _epochs(facts) / (2 if _writes(facts) else 1),
         "batch_size": batch,
         "micro_batch_size": batch,
-        "micro_batch_tokens": 8192 if facts.outputs else 2048,  # a token's answer may be 260,000 numbers
+        "micro_batch_tokens": 2048 if _writes(facts) else 8192,  # a token's answer may be 260,000 numbers
         "learning_rate": rate,
         "head_learning_rate": max(rate, _WORDS_HEAD) if facts.task == "tag" else rate,
         "embeddings": "train",
@@ -57,7 +56,14 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     return values, reasons
 
 
+def _writes(facts: Facts) -> bool:
+    """Are texts written, token by token? A row then teaches more than one label does."""
+    return not facts.outputs and facts.task != "pretrain"
+
+
 def _epochs(facts: Facts) -> float:
+    if facts.task == "pretrain":
+        return 1.0
     if facts.task == "extract" and facts.rows >= _FEW:
         return 3.0 if facts.rows < 20_000 else 2.0  # Devlin et al. 2019, sections 4.2 and 4.3
     if facts.task == "tag":  # most words teach nothing: entities are few, and a head drawn at random starts slowly
@@ -67,8 +73,8 @@ def _epochs(facts: Facts) -> float:
 
 def _learning_rate(facts: Facts) -> float:
     rate: float = methods.load(facts.method).LEARNING_RATE
-    if facts.outputs == 0:
-        rate /= 2
     if facts.task == "tag":
         return 2.5 * rate if facts.rows < _FEW else 1.5 * rate
+    if _writes(facts):
+        rate /= 2
     return rate if facts.rows >= _FEW else rate / 2

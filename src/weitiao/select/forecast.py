@@ -11,6 +11,7 @@ import math
 import time
 from typing import Any
 
+from weitiao import methods
 from weitiao.models import Base
 from weitiao.recipe import Recipe
 
@@ -23,9 +24,10 @@ def forecast(recipe: Recipe, base: Base, rows: int, tokens: float) -> dict[str, 
     epochs, batch = float(recipe.tune.epochs), int(recipe.tune.batch_size)
     steps_per_epoch = math.ceil(rows / batch)
     trained = rows * epochs if recipe.tune.steps == "auto" else int(recipe.tune.steps) * batch
-    operations = {"full": 6, "lora": 4.5, "freeze": 5, "head": 2}.get(recipe.method["name"], 6) * body * tokens
+    method = methods.load(recipe.method["name"])
+    operations = method.OPERATIONS * body * tokens
     weights = base.parameters * 4 / 1e9
-    moved = (body if recipe.method["name"] in ("full", "freeze") else 0.02 * body) * 4 / 1e9
+    moved = method.MOVED * body * 4 / 1e9
     activations = min(batch * tokens, int(recipe.tune.micro_batch_tokens)) * body / 1e9 * 8e-5
     return {
         "seconds": round(trained * operations / (_REACHED * _matrix_rate()), 1),

@@ -9,7 +9,7 @@ divides, by the count of the whole update. See docs/design.md, rule 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -100,11 +100,21 @@ class Encoded:
         """Tokens of the longest window: what padding is decided by."""
         return max(map(len, self.windows))
 
+    def apart(self) -> list[Encoded]:
+        """Each window as a row of its own, where the target has an entry for each (`HeadSpec.kind` "corpus")."""
+        return [Encoded((window,), (), (target,)) for window, target in zip(self.windows, self.target, strict=True)]
+
 
 class Batch(dict[str, Any]):
     """Tensors of one micro-batch: what goes into the model under the names of `models.spec.INPUTS` (`input_ids`,
     `attention_mask` (W, T), …); `owner` (W,) says which of the B rows a window belongs to; `targets`, or absent; and
-    whatever else the task wants to find again. Values that are no tensors stay where they are."""
+    whatever else the task wants to find again. Values that are no tensors stay where they are.
+
+    `redrawn(number)`, where there is one, gives the tensors that training draws anew at each step, `number` being keyed
+    by seed and step: a function of it and of each row alone, whatever else is in the batch. Everything but training
+    takes the batch as it is."""
+
+    redrawn: Callable[[int], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

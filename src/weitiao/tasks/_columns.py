@@ -144,7 +144,7 @@ def _texts(free: list[ColumnProfile], named: Mapping[str, str], rows: int) -> tu
     if len(given) == 2:
         return given, True
     by_name = [c for c in free if kind_of(c.name)[0] == "text" and c.kind in ("text", "number")
-               and (not _looks_repeated(c, rows) or kind_of(c.name)[1] < 100)]
+               and (not looks_repeated(c, rows) or kind_of(c.name)[1] < 100)]
     if given:
         partner = _longest(by_name or [c for c in free if c.kind == "text"])
         both = {"text_a": partner, "text_b": partner, **given} if partner else {}
@@ -163,7 +163,7 @@ def _texts(free: list[ColumnProfile], named: Mapping[str, str], rows: int) -> tu
 
 
 def _texts_by_value(free: list[ColumnProfile], rows: int) -> dict[str, str]:
-    prose = [c for c in free if c.kind == "text" and kind_of(c.name)[0] != "other" and not _looks_repeated(c, rows)]
+    prose = [c for c in free if c.kind == "text" and kind_of(c.name)[0] != "other" and not looks_repeated(c, rows)]
     if len(prose) == 2 and min(c.mean_chars for c in prose) * 4 >= max(c.mean_chars for c in prose):
         return {"text_a": prose[0].name, "text_b": prose[1].name}
     longest = _longest(prose or [c for c in free if c.kind == "text"])
@@ -174,7 +174,7 @@ def _longest(columns: list[ColumnProfile]) -> str:
     return max(columns, key=lambda c: c.mean_chars).name if columns else ""
 
 
-def _looks_repeated(c: ColumnProfile, rows: int) -> bool:
+def looks_repeated(c: ColumnProfile, rows: int) -> bool:
     """A few short values over and over: a name such as a genre, not a text."""
     return rows >= 10 and c.distinct * 5 <= rows and c.mean_chars <= 40
 

@@ -12,29 +12,19 @@ logits at `places` are ever computed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from weitiao.models.spec import START
 from weitiao.tasks import Batch, Encoded
 from weitiao.tasks._speaker import IGNORED, Speaker
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
     from weitiao.metrics import Score
+    from weitiao.metrics.likelihood import Cost
 
 _AT_ONCE = 256  # places whose probabilities are in memory at a time
-
-
-class Said(NamedTuple):
-    """What one forward pass says of a row: −log of the probability of all that is learnt of it (nats), how many tokens
-    that is, and how many bytes of text (UTF-8, without the stop token)."""
-
-    nll: float
-    tokens: int
-    bytes: int
 
 
 # -- tensors -------------------------------------------------------------------------------------------------------
@@ -143,10 +133,12 @@ def loss_sum(logits: torch.Tensor, batch: Batch, label_smoothing: float = 0.0) -
     return F.cross_entropy(logits.float(), batch["targets"], reduction="sum", label_smoothing=label_smoothing)
 
 
-def rows(logits: torch.Tensor, batch: Batch) -> list[Said]:
+def rows(logits: torch.Tensor, batch: Batch) -> list[Cost]:
     """Per row: nats, tokens, bytes. Probabilities of a few places at a time are in memory."""
     import torch
     import torch.nn.functional as F
+
+    from weitiao.metrics.likelihood import Cost
 
     truth = batch["targets"]
     parts = [F.cross_entropy(logits[i : i + _AT_ONCE].float(), truth[i : i + _AT_ONCE], reduction="none")
@@ -154,25 +146,19 @@ def rows(logits: torch.Tensor, batch: Batch) -> list[Said]:
     owner, n = batch["place_owner"], len(batch["owner"])
     nll = torch.zeros(n, dtype=torch.float64, device=owner.device).index_add(0, owner, torch.cat(parts).double())
     tokens = torch.bincount(owner, minlength=n)
-    return [Said(*x) for x in zip(nll.tolist(), tokens.tolist(), batch["bytes"].tolist(), strict=True)]
+    return [Cost(*x) for x in zip(nll.tolist(), tokens.tolist(), batch["bytes"].tolist(), strict=True)]
 
 
-def quick(said: Sequence[Said]) -> dict[str, float]:
+def quick(said: Sequence[Cost]) -> dict[str, float]:
     """`{"perplexity": exp(Σ nats / Σ tokens)}` of all rows."""
     from weitiao.metrics import likelihood
 
-    return {"perplexity": likelihood.quick(_sums(said))["perplexity"]}
+    return {"perplexity": likelihood.quick(said)["perplexity"]}
 
 
-def score_rows(said: Sequence[Said], *, seed: int, resamples: int) -> list[Score]:
+def score_rows(said: Sequence[Cost], *, seed: int, resamples: int) -> list[Score]:
     """Perplexity, exp(Σ nats / Σ tokens), and bits per byte, Σ nats / (ln 2 · Σ bytes), with intervals over rows. Stop
     tokens cost bits, too, but are no bytes."""
     from weitiao.metrics import likelihood
 
-    return likelihood.scores(_sums(said), seed=seed, resamples=resamples)
-
-
-def _sums(said: Sequence[Said]) -> NDArray[np.float64]:
-    import numpy as np
-
-    return np.array(said, np.float64).reshape(len(said), 3)
+    return likelihood.scores(said, seed=seed, resamples=resamples, note="right answers with their stop tokens")

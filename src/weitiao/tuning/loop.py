@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
+from weitiao.core.seeds import key
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Batch, Encoded, Task
 from weitiao.tuning.batches import Batches
@@ -46,7 +47,9 @@ class Rows:
     def batch(self, rows: Sequence[int], task: Task, device: torch.device) -> Batch:
         """The tensors of these rows on the device."""
         made = task.collate([self.encoded[i] for i in rows], self.pad_id, self.pad_side)
-        return Batch({k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in made.items()})
+        moved = Batch({k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in made.items()})
+        moved.redrawn = made.redrawn
+        return moved
 
 
 @dataclass(slots=True)
@@ -124,6 +127,8 @@ def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tup
     summed = 0.0
     for index, (rows, batch) in enumerate(zip(micro, batches, strict=True)):
         engine.dropout.start(step, index)
+        if batch.redrawn:
+            batch.update({k: v.to(engine.device) for k, v in batch.redrawn(key(engine.seed, "redrawn", step)).items()})
         logits = engine.model(**{name: batch[name] for name in INPUTS if name in batch})
         loss = engine.task.loss_sum(logits, batch)
         value = float(loss.detach())

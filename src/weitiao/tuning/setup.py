@@ -21,10 +21,11 @@ from weitiao.core.errors import DataError, ModelError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.models._parts import no_linear_head
+from weitiao.models.language import LanguageModel
 from weitiao.models.sequence import TextModel
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
-from weitiao.tuning import attention, embeddings, optim, precision, probe, schedule
+from weitiao.tuning import attention, embeddings, fill, optim, precision, probe, schedule
 from weitiao.tuning import plan as planning
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
@@ -65,8 +66,11 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     device = precision.device(began.device if began else tune.device)
     choice = precision.choose(began.precision if began else tune.precision, device,
                               job.model.base.config.get_text_config().hidden_size)
+    fills = isinstance(job.model, LanguageModel) and bool(job.model.head_parameters())
+    if fills:
+        _begin_filling(job, device, bf16=choice.name == "bf16")
     engine = _engine(job, stack, device, choice.name)
-    if tune.head_start == "probe" and not isinstance(job.model, TextModel):
+    if tune.head_start == "probe" and not (isinstance(job.model, TextModel) or fills):
         raise no_linear_head()
     if isinstance(job.model, TextModel) and (
             tune.head_start == "probe" or (tune.head_start == "auto" and job.model.pooling == "mean")):
@@ -80,6 +84,18 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
         step, steps=plan.steps, warmup=warmup, kind=tune.schedule)
     average = Average(engine.weights.masters, tune.average) if tune.average else None
     return plan, Session(job.home, engine, average, metric, tune.patience)
+
+
+def _begin_filling(job: Job, device: torch.device, *, bf16: bool) -> None:
+    if job.recipe.tune.head_start == "random":
+        raise RecipeError("recipe.bad_value",
+                          t("this base has no head that fills masks: with a drawn one there is no score before tuning",
+                            "该基座没有填空头：随机的头无法给出训练前的分数"),
+                          where="tune.head_start", expected="auto, probe",
+                          fix=t("set tune.head_start=auto: the head is fitted first",
+                                "请设 tune.head_start=auto：先拟合该头"))
+    fill.begin(job.model.to(device), job.task, job.train, device, seed=job.recipe.seed, bf16=bf16,
+               path=job.home / "head.safetensors")
 
 
 def _plan(job: Job, engine: Engine, choice: precision.Choice, fingerprint: dict[str, Any]) -> Plan:
@@ -104,12 +120,12 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
     stack.enter_context(dropout.installed(model))
     if on_cpu and name == "bf16" and attention.applies(model.base):
         stack.enter_context(attention.installed(model.base, dropout))
-    head = list(model.head_parameters())
+    exact = list(model.exact_parameters())
     if name != "fp32":
-        stack.enter_context(precision.float32_inputs(model, head))
+        stack.enter_context(precision.float32_inputs(model, exact))
     if tune.checkpointing:
         _checkpoint_activations(model, stack)
-    weights = Weights(model, precision.DTYPES[name], keep=head)
+    weights = Weights(model, precision.DTYPES[name], keep=exact)
     stack.callback(weights.restore)
     return Engine(model=model, task=job.task, rows=job.train, batches=_batches(job), weights=weights,
                   optimizers=_optimizers(recipe, weights, model, places),

@@ -14,7 +14,7 @@ import torch
 
 from weitiao import bundle, methods, models
 from weitiao.core import files
-from weitiao.core.errors import DataError
+from weitiao.core.errors import DataError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
@@ -37,14 +37,15 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     """
     name, task = load_task(run)
     train, validation = load(run, "train"), load(run, "validation")
-    model, tokenizer = _model(recipe, task, train)
+    base, model, tokenizer = _model(recipe, task, train)
     for note in model.notes:
         on_event(Note(note))
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
-    rows = {part: _rows(examples, task, tokenizer, settings)
-            for part, examples in (("train", train), ("validation", validation))}
-    if text := _record_cuts(run, rows, task, {"train": len(train), "validation": len(validation)}):
+    rows, left_out = {}, {}
+    for part, examples in (("train", train), ("validation", validation)):
+        rows[part], left_out[part] = _rows(examples, task, tokenizer, settings)
+    if text := _record_cuts(run, rows, task, left_out):
         on_event(Note(text))
     method = methods.load(recipe.method["name"])
     options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
@@ -53,8 +54,9 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     decision = files.read_json(run.folder / "select" / "decision.json")
     outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
                   on_event=on_event, allow_inexact=allow_inexact)
+    adapter = method.adapter(model)
     model = method.merge(model)
-    if validation:
+    if validation and task.head().kind != "corpus":  # a text's cost needs no threshold: minutes for nothing
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
         task.calibrate(said, rows["validation"].targets)
@@ -62,14 +64,21 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
+    if adapter and not model.takes_adapters:
+        on_event(Note(t("no adapter is written beside the model: its new head is tied to the base's word embeddings",
+                        "不另存适配器：新建的头与基座词嵌入共享权重")))
+    elif adapter:
+        adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
+                      saved=run.folder / "model")
 
 
-def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[Model, Any]:
-    """The base with what the task needs on top, and its tokenizer; the task has met them."""
-    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[models.Base, Model, Any]:
+    """The base, the same with what the task needs on top, and its tokenizer; the task has met them."""
+    base = found = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
     dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
     with ExitStack() as stack:
         if base.kind == "encoder" and task.head().kind == "language":
+            _needs_everything(recipe.method["name"])
             # A pair would have all words twice, and weigh each of them for every word that it says.
             base = stack.enter_context(vocabulary.shortened(base, list(_texts(train))))
         tokenizer = models.tokenizer(base.folder)
@@ -78,7 +87,16 @@ def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[Model,
     if base.kind == "encoder" and task.head().kind == "language":
         model.notes += (t("the vocabulary is cut to {n:,} words: those of the training texts and single characters",
                           "词表裁剪为 {n:,} 个词元：训练文本中出现的词元和单个字符", n=len(tokenizer)),)
-    return model, tokenizer
+    return found, model, tokenizer
+
+
+def _needs_everything(method: str) -> None:
+    if method != "full":
+        raise RecipeError("recipe.bad_value",
+                          t("a translator made of an encoder has new attention in every layer: all must move",
+                            "由编码器构成的翻译模型每层都有新的注意力，必须全部训练"), where="method.name", expected="full",
+                          fix=t("use --method full, or --model with an encoder-decoder",
+                                "请用 --method full，或用 --model 指定编码器-解码器"))
 
 
 def _texts(examples: Sequence[Example]) -> Iterator[str]:
@@ -87,25 +105,29 @@ def _texts(examples: Sequence[Example]) -> Iterator[str]:
             yield from (str(x) for x in (value if isinstance(value, (list, tuple)) else (value,)) if x is not None)
 
 
-def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> Rows:
-    """The rows that can be learnt from; the others are counted in tune/encoding.json. Raises DataError
-    `data.all_left_out`."""
-    encoded = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
-    kept = [i for i, row in enumerate(encoded) if not row.left_out]
-    if encoded and not kept:
+def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> tuple[Rows, int]:
+    """The rows that can be learnt from, and how many cannot. Raises DataError `data.all_left_out`."""
+    whole = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
+    encoded = [row for row in whole if not row.left_out]
+    examples = [e for e, row in zip(examples, whole, strict=True) if not row.left_out]
+    if whole and not encoded:
         raise DataError("data.all_left_out", t("what is to be learnt is longer than {m} tokens in every row",
                                                "每一行要学习的内容都超过 {m} 个词元", m=settings.max_length),
-                        where=examples[0].source, fix=t("raise model.max_length", "请增大 model.max_length"))
-    return Rows([encoded[i] for i in kept], [examples[i].source for i in kept], [examples[i].target for i in kept],
-                tokenizer.pad_token_id, tokenizer.padding_side)
+                        fix=t("raise model.max_length", "请增大 model.max_length"))
+    out = len(whole) - len(encoded)
+    if task.head().kind == "corpus":  # a document's blocks are learnt as so many rows
+        examples = [e for e, row in zip(examples, encoded, strict=True) for _ in row.windows]
+        encoded = [block for row in encoded for block in row.apart()]
+    return Rows(encoded, [e.source for e in examples], [e.target for e in examples], tokenizer.pad_token_id,
+                tokenizer.padding_side), out
 
 
-def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, given: dict[str, int]) -> str:
+def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int]) -> str:
     """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
-    counts = {part: {**_cuts(r.encoded), "rows_left_out": given[part] - len(r.encoded)} for part, r in rows.items()}
+    counts = {part: {**_cuts(r.encoded), "rows_left_out": left_out[part]} for part, r in rows.items()}
     files.write_json(run.folder / "tune" / "encoding.json", counts)
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
-    out = counts["train"]["rows_left_out"]
+    out = left_out["train"]
     if not (cut or out):
         return ""
     if task.head().kind == "language":
@@ -113,7 +135,7 @@ def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, given: dict[str, i
                  "lost {k} tokens of their prompts (model.max_length)",
                  "{n} 条训练数据中有 {o} 条要学的内容超长，未参与训练；{c} 条的提示被截去 {k} 个词元"
                  "（model.max_length）",
-                 o=out, n=given["train"], c=cut, k=counts["train"]["tokens_cut"])
+                 o=out, n=n + out, c=cut, k=counts["train"]["tokens_cut"])
     if task.head().kind == "span":  # passages are read whole
         return t("{c} of {n} training questions fill more than half of what the model reads: {k} tokens cut off",
                  "{n} 条训练数据中有 {c} 个问题超过模型可读长度的一半：截去 {k} 个词元", c=cut, n=n,

@@ -33,7 +33,8 @@ class Weights:
         self._frozen: list[tuple[nn.Parameter, torch.Tensor]] = []
         kept = {id(p) for p in keep}
         for name, parameter in model.named_parameters():
-            low = id(parameter) not in kept and parameter.dtype != dtype
+            # What is no floating-point number is a matrix packed into few bits.
+            low = id(parameter) not in kept and parameter.dtype != dtype and parameter.is_floating_point()
             original = parameter.data
             if low:
                 parameter.data = original.to(dtype)

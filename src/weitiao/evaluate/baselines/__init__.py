@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from weitiao.core import plugins
@@ -30,6 +31,7 @@ class Case:
         recipe: the run's, resolved.
         device: where a model may compute.
         bf16: tuning has found that bfloat16 pays on this machine.
+        home: the run's folder `tune`, where there is a run.
     """
 
     task: Any
@@ -38,6 +40,7 @@ class Case:
     recipe: Recipe
     device: str
     bf16: bool
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
