@@ -94,7 +94,8 @@ def _needs_everything(method: str) -> None:
     if method != "full":
         raise RecipeError("recipe.bad_value",
                           t("a translator made of an encoder has new attention in every layer: all must move",
-                            "由编码器构成的翻译模型每层都有新的注意力，必须全部训练"), where="method.name", expected="full",
+                            "由编码器构成的翻译模型每层都有新的注意力，必须全部训练"),
+                          where="method.name", expected="full",
                           fix=t("use --method full, or --model with an encoder-decoder",
                                 "请用 --method full，或用 --model 指定编码器-解码器"))
 
