@@ -31,6 +31,18 @@ def test_flags_become_the_recipe(weitiao: Weitiao, pipeline: Started) -> None:
     assert recipe.clean.html and recipe.seed == 7
 
 
+def test_languages_name_the_task_and_become_its_options(weitiao: Weitiao, pipeline: Started) -> None:
+    weitiao("tune", "pairs.tsv", "--source", "en", "--target", "zh", "--set", "task.num_beams=4")
+    got = pipeline.recipes[0].task
+    assert (got["name"], got["source"], got["target"]) == ("translate", "en", "zh")
+    Path("r.toml").write_text('[task]\nname="translate"\nsource="de"\nlabel_smoothing=0.2\n', "utf-8")
+    weitiao("tune", "pairs.tsv", "--recipe", "r.toml", "--target", "zh")
+    got = pipeline.recipes[1].task
+    assert (got["source"], got["target"], got["label_smoothing"]) == ("de", "zh", 0.2)
+    code, _, err = weitiao("tune", "--resume", "runs/a", "--source", "en")
+    assert code == 2 and "takes no settings" in err.replace("takes no data and no settings", "takes no settings")
+
+
 def test_flags_override_the_file_and_keep_the_rest(weitiao: Weitiao, pipeline: Started) -> None:
     Path("r.toml").write_text('[task]\nname="classify"\nlabel_smoothing=0.1\n[tune]\nepochs=2\nclip=0.5\n'
                               '[data]\ntrain=["a.csv"]\nencoding="gbk"\n[data.columns]\ntext="评论"\n', "utf-8")

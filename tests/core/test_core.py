@@ -136,3 +136,9 @@ def test_the_table_of_languages() -> None:
     assert languages.is_known("pt-BR") and not languages.is_known("text")
     assert languages.is_traditional("zho_Hant") and languages.is_traditional("zh-TW")
     assert not languages.is_traditional("zho_Hans")
+
+
+def test_korean_words_keep_their_spaces() -> None:
+    from weitiao.core.text import join_words
+
+    assert join_words(["정말", "맛있어요", "!"])[0] == "정말 맛있어요!"

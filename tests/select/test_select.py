@@ -81,6 +81,17 @@ def test_more_rows_need_fewer_epochs() -> None:
     assert rates["full"] < rates["lora"] <= rates["head"]
 
 
+def test_an_encoder_that_is_to_translate_gets_time() -> None:
+    pair = replace(FACTS, outputs=0, task="translate")
+    values, _ = defaults(pair)
+    other, _ = defaults(replace(pair, kind="encoder-decoder"))
+    assert values["epochs"] > other["epochs"] and values["learning_rate"] > other["learning_rate"]
+    from weitiao import models
+
+    name, why = models.suggest("en", 100, "translation")
+    assert name == "e5-small" and "--model" in why
+
+
 def test_questions_with_passages_take_few_rows_an_update() -> None:
     got = {n: defaults(replace(FACTS, task="extract", rows=n))[0] for n in (300, 3000, 90_000)}
     assert [v["batch_size"] for v in got.values()] == [16, 16, 16]

@@ -32,6 +32,10 @@ def tune(
         "A starter, a folder or a name on the hub; see `weitiao models`.",
         "内置模型名、目录或模型站上的名字；见 `weitiao models`。"))] = "",
     task: Annotated[str, typer.Option(metavar="NAME", help=t("classify, regress, …", "classify、regress 等。"))] = "",
+    source: Annotated[str, typer.Option(metavar="LANGUAGE", help=t(
+        "Translation: the language translated from: en, zh, …", "翻译：源语言，如 en、zh。"))] = "",
+    target: Annotated[str, typer.Option(metavar="LANGUAGE", help=t(
+        "Translation: the language translated into.", "翻译：目标语言。"))] = "",
     method: Annotated[str, typer.Option(metavar="NAME", help=t("full, lora, head, freeze, …",
                                                                "full、lora、head、freeze 等。"))] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=t(
@@ -63,12 +67,13 @@ def tune(
                       "format": _named(format), "encoding": _named(encoding)},
              "model": {"name": model, "hub": hub}, "tune": {"time": time, "device": device},
              "task": task, "method": method, "seed": seed}
+    spoken = {"source": source, "target": target}
     if resume is not None:
-        _only_resume(asked, recipe, set_, out)
+        _only_resume({**asked, **spoken}, recipe, set_, out)
         from weitiao import pipeline
 
         return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
-    whole = _recipe(recipe, asked, set_ or [])
+    whole = _spoken(_recipe(recipe, asked, set_ or []), spoken)
     from weitiao import pipeline
 
     return _work(lambda show: pipeline.start(whole, out, show), out, quiet, as_json)
@@ -133,6 +138,16 @@ def _recipe(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe
     if "columns" in tree.get("data", {}):
         tree["data"]["columns"] = {**base.data.columns, **tree["data"]["columns"]}
     return base.updated(tree).with_set(*sets)
+
+
+def _spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
+    """`--source` and `--target` are options of the task translate, and name it where no task is named."""
+    said = {k: v for k, v in languages.items() if v}
+    if not said:
+        return recipe
+    name = "translate" if recipe.task["name"] == "auto" else recipe.task["name"]
+    kept = recipe.task if recipe.task["name"] == name else {}
+    return recipe.updated({"task": {**kept, **said, "name": name}})
 
 
 def _only_resume(asked: dict[str, Any], *others: object) -> None:

@@ -100,6 +100,8 @@ _ROWS = [line.split(maxsplit=2) for line in _TABLE.split("\n") if line]
 _PRIMARY = {code: two for two, three, _ in _ROWS for code in (two, *three.split(","))} | {"nb": "no", "iw": "he"}
 _THREE = {two: three.split(",") for two, three, _ in _ROWS}
 _NAMES = {two: name for two, _, name in _ROWS}
+CODES = tuple(_NAMES)
+"""The primary codes of the table."""
 _CODE = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z0-9]+)*")
 _TRADITIONAL = re.compile(r"[-_](hant|tw|hk|mo)\b", re.IGNORECASE)
 

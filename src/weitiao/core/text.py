@@ -93,7 +93,8 @@ _CLOSING = frozenset(",.!?;:%)]}”’…")
 _OPENING = frozenset("([{“‘")
 _BETWEEN_DIGITS = frozenset(":./-,")
 _AFTER_APOSTROPHE = frozenset({"s", "t", "d", "m", "re", "ve", "ll"})
-_WITHOUT_SPACES = re.compile(r"[⺀-〿぀-ヿ㄀-ㄯ㆐-㇯㐀-䶿一-鿿豈-﫿︰-﹏！-｠\U00020000-\U0003ffff]")
+_WITHOUT_SPACES = re.compile(r"[\u2e80-\u303f\u3040-\u30ff\u3100-\u312f\u3190-\u31ef\u3400-\u4dbf\u4e00-\u9fff"
+                             r"\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\U00020000-\U0003ffff]")
 
 
 def join_words(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:

@@ -126,7 +126,7 @@ def _engine(metric: Metric, tokenize: Tokenizer, references: References) -> Any:
 
 
 _LIBRARIES = {"ja-mecab": ("mecab-python3", "ja"), "ko-mecab": ("mecab-ko", "ko"),
-              "flores200": ("sentencepiece", "flores")}
+              "flores200": ("sentencepiece", "spm")}
 
 
 def _tokenizing(make: Callable[[], Any], tokenize: Tokenizer) -> Any:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from weitiao import starters
-from weitiao.core.errors import ModelError
+from weitiao.core.errors import MissingExtra, ModelError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.models import _folder, _hub
@@ -25,6 +26,7 @@ from weitiao.starters import _cache
 
 Kind = Literal["encoder", "decoder", "encoder-decoder"]
 Hub = Literal["huggingface", "modelscope"]
+_PIECES = ("marian", "m2m_100")  # families of which some checkpoints come with sentencepiece files alone
 Progress = Callable[[str, int, int], None]  # what is fetched, bytes so far, bytes in all
 
 
@@ -89,8 +91,14 @@ def suggest(language: str, rows: int, kind: str = "sequence") -> tuple[str, str]
     """The starter for texts of that language ("zh", "en", "other") and the reason, for a person.
 
     `rows` (training rows) does not change the choice yet: on 300 to 9,000 rows the same bases won (docs/log.md).
-    `kind` is `HeadSpec.kind`. Raises ModelError `model.must_be_named` where no starter may be taken unasked.
+    `kind` is `HeadSpec.kind`, or "translation". Raises ModelError `model.must_be_named` where no starter may be taken
+    unasked.
     """
+    if kind == "translation":
+        return "e5-small", t("no starter translates: of e5-small, which reads about 100 languages, encoder and decoder "
+                             "are made; a model for your languages from a hub begins far ahead (--model)",
+                             "没有内置翻译模型：由支持约一百种语言的 e5-small 构成编码器和解码器；"
+                             "若能访问模型站，用 --model 指定对应语言的翻译模型会好得多")
     if kind == "language":
         if language == "en":
             return "smollm2-135m", t("English texts to be written: the smallest starter that writes",
@@ -120,18 +128,25 @@ def kind_of(folder: Path) -> Kind:
 
 def tokenizer(folder: Path) -> Any:
     """The checkpoint's fast tokenizer, padding on the right, with a pad token and a length limit that can be believed.
+    Marian and M2M-100 have none in transformers: theirs are sentencepiece's own.
 
-    Raises ModelError `model.no_tokenizer`.
+    Raises ModelError `model.no_tokenizer`, MissingExtra for sentencepiece.
     """
     from transformers import AutoTokenizer
 
+    from weitiao.models import _load
+
+    pieces = _folder.config(folder)["model_type"] in _PIECES and not (folder / "tokenizer.json").is_file()
+    if pieces and not find_spec("sentencepiece"):
+        raise MissingExtra("sentencepiece", "spm", t("the tokenizer of this model", "该模型的分词器"))
     try:
-        made = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        with _load.quiet():
+            made = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as e:
         raise _no_tokenizer(folder, str(e).splitlines()[0]) from e
     # transformers makes an empty tokenizer of nothing at all.
     files = {"tokenizer.json", *made.vocab_files_names.values()}
-    if not made.is_fast or not any((folder / f).is_file() for f in files):
+    if not (made.is_fast or pieces) or not any((folder / f).is_file() for f in files):
         raise _no_tokenizer(folder, t("there is no tokenizer.json", "缺少 tokenizer.json"))
     made.padding_side = "right"
     if made.pad_token_id is None:

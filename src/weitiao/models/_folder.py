@@ -55,6 +55,8 @@ def kind(config: dict[str, Any]) -> Literal["encoder", "decoder", "encoder-decod
     )
 
     family = config["model_type"]
+    if family == "encoder-decoder":  # two models of other families in one: in none of those tables
+        return "encoder-decoder"
     if family not in MODEL_MAPPING_NAMES:
         raise ModelError("model.unsupported", t("transformers has no model type {f!r}",
                                                 "transformers 没有 {f!r} 这种模型", f=family),
@@ -67,6 +69,8 @@ def kind(config: dict[str, Any]) -> Literal["encoder", "decoder", "encoder-decod
 
 def max_positions(config: dict[str, Any]) -> int:
     """Longest input in tokens."""
+    if config["model_type"] == "encoder-decoder":
+        return min(max_positions(config["encoder"]), max_positions(config["decoder"]))
     text = {**config, **(config.get("text_config") or {})}
     stated = next((text[k] for k in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
                    if isinstance(text.get(k), int) and text[k] > 0), _NO_LIMIT)
@@ -135,8 +139,14 @@ def _no_weights(folder: Path) -> ModelError:
 
 def word_embeddings(config: dict[str, Any], shapes: Shapes) -> str:
     """Name of the word embeddings' tensor, or "" when none is recognised."""
-    words = {**config, **(config.get("text_config") or {})}.get("vocab_size")
+    words = _words(config)
     return next((n for n, s in shapes.items() if _is_words(n, s, words)), "")
+
+
+def _words(config: dict[str, Any]) -> Any:
+    """Size of the vocabulary, of two sides that of the encoder."""
+    inside = "encoder" if config["model_type"] == "encoder-decoder" else "text_config"
+    return {**config, **(config.get(inside) or {})}.get("vocab_size")
 
 
 def _is_words(name: str, shape: tuple[int, ...], words: Any) -> bool:
@@ -146,7 +156,7 @@ def _is_words(name: str, shape: tuple[int, ...], words: Any) -> bool:
 
 def count(config: dict[str, Any], shapes: Shapes, words: str) -> int:
     """Parameters of the body: output layers over the vocabulary are left out."""
-    over = {**config, **(config.get("text_config") or {})}.get("vocab_size")
+    over = _words(config)
     outputs = [n for n, s in shapes.items() if n != words and s and s[0] == over and "embed" not in n]
     return sum(size(s) for n, s in shapes.items() if n not in outputs)
 

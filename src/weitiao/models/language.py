@@ -1,4 +1,4 @@
-"""A base model that says words: decoders, encoder-decoders, and encoders that fill masks.
+"""A base model that says words: decoders, encoder-decoders, pairs of encoders, and encoders that fill masks.
 
 >>> model = build(find("smollm2-135m"), HeadSpec(0, kind="language"), dropout=None, seed=1)
 >>> model(input_ids=ids, attention_mask=mask, places=places).shape     # logits only where something is learnt
@@ -14,18 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
-from transformers.utils import ModelOutput
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
-from weitiao.models import _load
+from weitiao.models import _load, _pair
 from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
 from weitiao.models.spec import START, HeadSpec
 from weitiao.starters._shared import write_mean_pooling
@@ -49,8 +47,8 @@ class LanguageModel(Model):
     def __init__(self, body: PreTrainedModel, *, fresh: Sequence[str] = (), mean_pooled: bool = False,
                  notes: Sequence[str] = ()) -> None:
         super().__init__(body, notes)
+        self._mouth, self._inner = _mouth(body)
         self.fresh, self.mean_pooled = frozenset(fresh), mean_pooled
-        self._inner = body.base_model_prefix if body.base_model is not body else ""
 
     @property
     def base(self) -> PreTrainedModel:
@@ -89,11 +87,8 @@ class LanguageModel(Model):
         if not self._inner:
             whole: torch.Tensor = self.body(**inputs, **self._plain()).logits.flatten(0, 1)
             return whole[places]
-        inner = self.body._modules[self._inner]
-        assert inner is not None
-        hidden = inner(**inputs, **self._plain()).last_hidden_state.flatten(0, 1)[places]
-        with self._answering(hidden[None]):
-            few: torch.Tensor = self.body(input_ids=places[None]).logits[0]
+        with self._at(places):
+            few: torch.Tensor = self.body(**inputs, **self._plain()).logits[0]
         return few
 
     def _begun(self, ids: torch.Tensor) -> torch.Tensor:
@@ -106,15 +101,16 @@ class LanguageModel(Model):
         return {} if "Masked" in type(self.body).__name__ else {"use_cache": False}
 
     @contextmanager
-    def _answering(self, hidden: torch.Tensor) -> Iterator[None]:
-        """The body's own forward with given hidden states in place of its layers: every family's own scaling, caps
-        and biases stay part of the logits."""
-        inner = self.body._modules[self._inner]
-        self.body._modules[self._inner] = _Said(hidden)
+    def _at(self, places: torch.Tensor) -> Iterator[None]:
+        """The body's own forward, with the hidden states of a few positions handed up to the output layer: every
+        family's own scaling, caps and biases stay part of the logits."""
+        inner = self._mouth._modules[self._inner]
+        assert inner is not None
+        self._mouth._modules[self._inner] = _Few(inner, places)
         try:
             yield
         finally:
-            self.body._modules[self._inner] = inner
+            self._mouth._modules[self._inner] = inner
 
     @torch.inference_mode()
     def generate(self, inputs: Mapping[str, torch.Tensor], **how: Any) -> list[list[int]]:
@@ -140,31 +136,26 @@ class LanguageModel(Model):
             write_mean_pooling(folder, self.body.config.hidden_size)
 
 
-@dataclass
-class _Output(ModelOutput):  # type: ignore[misc]
-    """What the families' output layers look for beside the hidden states: nothing."""
-
-    last_hidden_state: torch.Tensor | None = None
-    past_key_values: None = None
-    hidden_states: None = None
-    attentions: None = None
-    cross_attentions: None = None
-    decoder_hidden_states: None = None
-    decoder_attentions: None = None
-    encoder_last_hidden_state: None = None
-    encoder_hidden_states: None = None
-    encoder_attentions: None = None
+def _mouth(body: Any) -> tuple[nn.Module, str]:
+    """The module that holds the output layer and the name of the layers below it; "" where none is recognised."""
+    if body.config.model_type == "encoder-decoder":
+        return body.decoder, body.decoder.base_model_prefix
+    if body.base_model is not body:
+        return body, body.base_model_prefix
+    return body, "decoder" if body.config.is_encoder_decoder else ""  # T5 holds its two sides itself
 
 
-class _Said(nn.Module):
-    """Stands for a stack of layers that has already run."""
+class _Few(nn.Module):
+    """Layers of which only the hidden states (1, P) at some places are seen from above."""
 
-    def __init__(self, hidden: torch.Tensor) -> None:
+    def __init__(self, inner: nn.Module, places: torch.Tensor) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.inner, self.places = inner, places
 
-    def forward(self, *_: Any, **__: Any) -> _Output:
-        return _Output(last_hidden_state=self.hidden)
+    def forward(self, *args: Any, **named: Any) -> Any:
+        out = self.inner(*args, **named)
+        out.last_hidden_state = out.last_hidden_state.flatten(0, 1)[self.places][None]
+        return out
 
 
 def _until_end(row: list[int], ends: set[int]) -> list[int]:
@@ -174,6 +165,9 @@ def _until_end(row: list[int], ends: set[int]) -> list[int]:
 def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> LanguageModel:
     """The base with its output layer, fp32, eval mode. Raises ModelError `model.says_nothing` for a base that cannot
     do what the task asks, `model.weights_missing`, …."""
+    if (head.kind, base.kind) == ("language", "encoder") and "decoder_start_token_id" in head.generation:
+        pair, note = _pair.build(base, head.generation, dropout=dropout, seed=seed)
+        return _made(LanguageModel(pair, notes=[note]), head)
     config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
     cls = _class(base.kind, head, base.family, config)
     if dropout is not None:
@@ -193,10 +187,13 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
                        "模型没有填空头：新建一个"))
     elif fresh:
         raise weights_missing(base.folder, fresh)
-    _say_so(body, head)
-    model = LanguageModel(body, fresh=sorted(fresh), mean_pooled=base.mean_pooled and base.kind == "encoder",
-                          notes=notes).eval()
-    _check_places(model)
+    return _made(LanguageModel(body, fresh=sorted(fresh), mean_pooled=base.mean_pooled and base.kind == "encoder",
+                               notes=notes), head)
+
+
+def _made(model: LanguageModel, head: HeadSpec) -> LanguageModel:
+    _say_so(model.body, head)
+    _check_places(model.eval())
     return model
 
 
@@ -204,12 +201,15 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     """A saved model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
-    if lost := (missing - set(body._tied_weights_keys or {})) | other_shape:
+    if lost := (missing - _tied(body)) | other_shape:
         raise weights_missing(folder, lost)
-    _say_so(body, head)
-    model = LanguageModel(body).eval()
-    _check_places(model)
-    return model
+    return _made(LanguageModel(body), head)
+
+
+def _tied(body: Any) -> set[str]:
+    """Names of weights that are others by another name."""
+    parts = [("", body)] if body.config.model_type != "encoder-decoder" else [("decoder.", body.decoder)]
+    return {prefix + n for prefix, part in parts for n in part._tied_weights_keys or {}}
 
 
 def _say_so(body: Any, head: HeadSpec) -> None:

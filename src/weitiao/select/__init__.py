@@ -38,7 +38,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     report = files.read_json(run.folder / "prepare" / "report.json")
     name, task = load_task(run)
     train = load(run, "train")
-    base_name, why_base = _base_name(recipe, report["language"], len(train), task.head().kind)
+    kind = "translation" if name == "translate" else task.head().kind
+    base_name, why_base = _base_name(recipe, report["language"], len(train), kind)
     base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
     task.bind(base.kind, models.tokenizer(base.folder))
     max_length, why_length = _max_length(recipe, base)

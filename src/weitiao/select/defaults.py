@@ -14,6 +14,7 @@ from typing import Any, Literal
 from weitiao import methods
 from weitiao.core.i18n import t
 
+_PAIR_RATE = 5e-4  # of two sides made of one encoder
 _WORDS_HEAD = 1e-3  # the least rate of a head on words, which no probe fits before
 _FEW = 1000  # training rows below which a smaller rate and batch do better
 
@@ -33,15 +34,17 @@ class Facts:
 
 def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
     """Values for the `tune` section with a reason for each."""
+    pair = facts.task == "translate" and facts.kind == "encoder"  # half of what translates is new: it takes long
     # A question comes with a passage of hundreds of tokens: few long rows make an update.
-    batch = 16 if facts.rows < _FEW or facts.task == "extract" or _writes(facts) else 32
+    batch = 16 if facts.rows < _FEW or facts.task == "extract" or (_writes(facts) and not pair) else 32
+    rate = _PAIR_RATE if pair else _learning_rate(facts)
     values = {
-        "epochs": _epochs(facts) / (2 if _writes(facts) else 1),
+        "epochs": 10.0 if pair else _epochs(facts) / (2 if _writes(facts) else 1),
         "batch_size": batch,
         "micro_batch_size": batch,
         "micro_batch_tokens": 2048 if _writes(facts) else 8192,  # a token's answer may be 260,000 numbers
-        "learning_rate": _learning_rate(facts),
-        "head_learning_rate": max(_learning_rate(facts), _WORDS_HEAD) if facts.task == "tag" else _learning_rate(facts),
+        "learning_rate": rate,
+        "head_learning_rate": max(rate, _WORDS_HEAD) if facts.task == "tag" else rate,
         "embeddings": "train",
     }
     reasons = {

@@ -64,7 +64,8 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if began:
         planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact)
     device = precision.device(began.device if began else tune.device)
-    choice = precision.choose(began.precision if began else tune.precision, device, job.model.base.config.hidden_size)
+    choice = precision.choose(began.precision if began else tune.precision, device,
+                              job.model.base.config.get_text_config().hidden_size)
     fills = isinstance(job.model, LanguageModel) and bool(job.model.head_parameters())
     if fills:
         _begin_filling(job, device, bf16=choice.name == "bf16")

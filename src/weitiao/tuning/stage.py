@@ -6,19 +6,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 
 from weitiao import bundle, methods, models
 from weitiao.core import files
-from weitiao.core.errors import DataError
+from weitiao.core.errors import DataError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
 from weitiao.example import Example
-from weitiao.models.build import build
+from weitiao.models import vocabulary
+from weitiao.models.build import Model, build
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
@@ -34,21 +36,17 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     Raises what `fit` raises, and ModelError where base and method do not go together.
     """
     name, task = load_task(run)
-    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    tokenizer = models.tokenizer(base.folder)
-    task.bind(base.kind, tokenizer)
+    train, validation = load(run, "train"), load(run, "validation")
+    base, model, tokenizer = _model(recipe, task, train)
+    for note in model.notes:
+        on_event(Note(note))
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
-    train, validation = load(run, "train"), load(run, "validation")
     rows, left_out = {}, {}
     for part, examples in (("train", train), ("validation", validation)):
         rows[part], left_out[part] = _rows(examples, task, tokenizer, settings)
     if text := _record_cuts(run, rows, task, left_out):
         on_event(Note(text))
-    dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
-    model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
-    for note in model.notes:
-        on_event(Note(note))
     method = methods.load(recipe.method["name"])
     options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
     torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
@@ -72,6 +70,40 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     elif adapter:
         adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
                       saved=run.folder / "model")
+
+
+def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[models.Base, Model, Any]:
+    """The base, the same with what the task needs on top, and its tokenizer; the task has met them."""
+    base = found = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
+    with ExitStack() as stack:
+        if base.kind == "encoder" and task.head().kind == "language":
+            _needs_everything(recipe.method["name"])
+            # A pair would have all words twice, and weigh each of them for every word that it says.
+            base = stack.enter_context(vocabulary.shortened(base, list(_texts(train))))
+        tokenizer = models.tokenizer(base.folder)
+        task.bind(base.kind, tokenizer)
+        model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
+    if base.kind == "encoder" and task.head().kind == "language":
+        model.notes += (t("the vocabulary is cut to {n:,} words: those of the training texts and single characters",
+                          "词表裁剪为 {n:,} 个词元：训练文本中出现的词元和单个字符", n=len(tokenizer)),)
+    return found, model, tokenizer
+
+
+def _needs_everything(method: str) -> None:
+    if method != "full":
+        raise RecipeError("recipe.bad_value",
+                          t("a translator made of an encoder has new attention in every layer: all must move",
+                            "由编码器构成的翻译模型每层都有新的注意力，必须全部训练"),
+                          where="method.name", expected="full",
+                          fix=t("use --method full, or --model with an encoder-decoder",
+                                "请用 --method full，或用 --model 指定编码器-解码器"))
+
+
+def _texts(examples: Sequence[Example]) -> Iterator[str]:
+    for example in examples:
+        for value in (*example.inputs.values(), example.target):
+            yield from (str(x) for x in (value if isinstance(value, (list, tuple)) else (value,)) if x is not None)
 
 
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> tuple[Rows, int]:
