@@ -117,7 +117,7 @@ def checkpoint(family: Family, words: Any, folder: Path) -> Path:
     import transformers
     from tokenizers import pre_tokenizers
 
-    config = transformers.AutoConfig.for_model(family.model_type, **{**family.config, "vocab_size": max(len(words), 300)})
+    config = transformers.AutoConfig.for_model(family.model_type, **family.config, vocab_size=max(len(words), 300))
     torch.manual_seed(3)
     own = words if family.model_type in _TYPES else transformers.PreTrainedTokenizerFast(
         tokenizer_object=words.backend_tokenizer, model_max_length=128, **words.special_tokens_map)
