@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -272,6 +273,16 @@ class Recipe(Section):
                 schema["properties"][field]["anyOf"].append(
                     {"type": "object", "properties": {"name": {"const": "auto"}}, "required": ["name"]})
         return schema
+
+
+def budget_seconds(budget: str) -> float:
+    """`90s`, `20m`, `1h30m` in seconds. Raises RecipeError `recipe.bad_value`."""
+    found = re.fullmatch(r"\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?\s*", budget)
+    parts = [int(x or 0) for x in found.groups()] if found else [0]
+    if not any(parts):
+        raise RecipeError("recipe.bad_value", t("{x!r} is not a time", "{x!r} 不是时间", x=budget), where="tune.time",
+                          expected="90s, 20m, 1h30m", fix=t("write it like 20m", "请写成 20m 这样的形式"))
+    return parts[0] * 3600 + parts[1] * 60 + parts[2]
 
 
 def _plugin_schema(package: Any, name: str) -> dict[str, Any]:

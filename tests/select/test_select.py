@@ -51,6 +51,15 @@ def test_what_was_named_stays(run: tuple[Recipe, Run], tiny_folder: Path) -> Non
     assert "learning_rate" not in files.read_json(home.folder / "select" / "decision.json")["tune"]["values"]
 
 
+def test_a_budget_of_time_bounds_the_forecast(run: tuple[Recipe, Run], tiny_folder: Path) -> None:
+    recipe, home = run
+    slow = {"model": {"name": str(tiny_folder)}, "tune": {"epochs": 1e9}}
+    select(recipe.updated(slow), home)
+    assert files.read_json(home.folder / "select" / "decision.json")["forecast"]["seconds"] > 300
+    select(recipe.updated(slow | {"tune": {"epochs": 1e9, "time": "5m"}}), home)
+    assert files.read_json(home.folder / "select" / "decision.json")["forecast"]["seconds"] == 300
+
+
 def test_a_length_that_the_model_cannot_read_is_refused(run: tuple[Recipe, Run], tiny_folder: Path) -> None:
     recipe, home = run
     with pytest.raises(ModelError) as e:

@@ -17,6 +17,7 @@ import torch
 from tuning_case import KINDS, Case, make_recipe
 from weitiao.core.errors import DataError, RecipeError, RunError, TrainingError
 from weitiao.events import Event, Note, Progress, Validated
+from weitiao.recipe import budget_seconds
 from weitiao.tuning import Interrupted, Rows, fit, plan
 from weitiao.tuning.loop import INPUTS, updates
 from weitiao.tuning.validate import rows_and_loss
@@ -212,13 +213,13 @@ def test_history_tells_nothing_of_time_and_every_step(case: Cases, tmp_path: Pat
 
 @pytest.mark.parametrize("text", ["90s", "1h30m", "2m5s"])
 def test_times(text: str) -> None:
-    assert plan.seconds(text) == {"90s": 90, "1h30m": 5400, "2m5s": 125}[text]
+    assert budget_seconds(text) == {"90s": 90, "1h30m": 5400, "2m5s": 125}[text]
 
 
 @pytest.mark.parametrize("text", ["20", "m", "1.5h", "-2m", "0m"])
 def test_what_is_not_a_time(text: str) -> None:
     with pytest.raises(RecipeError, match="is not a time"):
-        plan.seconds(text)
+        budget_seconds(text)
 
 
 def test_a_budget_takes_steps_away_and_adds_none() -> None:

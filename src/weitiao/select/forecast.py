@@ -13,7 +13,7 @@ from typing import Any
 
 from weitiao import methods
 from weitiao.models import Base
-from weitiao.recipe import Recipe
+from weitiao.recipe import Recipe, budget_seconds
 
 _REACHED = 0.35  # share of the matrix rate that a step reaches on 20 to 120 tokens; docs/log.md has the measurements
 
@@ -29,8 +29,11 @@ def forecast(recipe: Recipe, base: Base, rows: int, tokens: float) -> dict[str, 
     weights = base.parameters * 4 / 1e9
     moved = method.MOVED * body * 4 / 1e9
     activations = min(batch * tokens, int(recipe.tune.micro_batch_tokens)) * body / 1e9 * 8e-5
+    seconds = trained * operations / (_REACHED * _matrix_rate())
+    if recipe.tune.time:  # the steps are set so that it is kept
+        seconds = min(seconds, budget_seconds(recipe.tune.time))
     return {
-        "seconds": round(trained * operations / (_REACHED * _matrix_rate()), 1),
+        "seconds": round(seconds, 1),
         "memory_gb": round(0.6 + 1.5 * weights + 3 * moved + activations, 2),
         "disk_gb": round(weights + 7 * moved, 2),
         "steps_per_epoch": steps_per_epoch,

@@ -6,7 +6,6 @@ A resumed run reads it back instead of measuring again, so that a busy moment ca
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 import torch
 
 from weitiao.core import files
-from weitiao.core.errors import RecipeError, RunError
+from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
-from weitiao.recipe import Recipe, Tune
+from weitiao.recipe import Recipe, Tune, budget_seconds
 from weitiao.tasks import Encoded
 
 if TYPE_CHECKING:
@@ -83,17 +82,7 @@ def steps(tune: Tune, per_epoch: int, validation_share: float, seconds_per_updat
         return wanted
     # Beside the gradient: a tenth for the optimiser, and two validations an epoch at a third of the cost of training.
     each = seconds_per_update() * (1.1 + 2 * validation_share / 3)
-    return max(1, min(wanted, int(seconds(tune.time) / each)))
-
-
-def seconds(budget: str) -> float:
-    """`90s`, `20m`, `1h30m` in seconds. Raises RecipeError `recipe.bad_value`."""
-    found = re.fullmatch(r"\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?\s*", budget)
-    parts = [int(x or 0) for x in found.groups()] if found else [0]
-    if not any(parts):
-        raise RecipeError("recipe.bad_value", t("{x!r} is not a time", "{x!r} 不是时间", x=budget), where="tune.time",
-                          expected="90s, 20m, 1h30m", fix=t("write it like 20m", "请写成 20m 这样的形式"))
-    return parts[0] * 3600 + parts[1] * 60 + parts[2]
+    return max(1, min(wanted, int(budget_seconds(tune.time) / each)))
 
 
 def evaluate_every(tune: Tune, total: int, per_epoch: int, rows: int) -> int:
