@@ -15,7 +15,8 @@ from weitiao import methods
 from weitiao.core.i18n import t
 
 _PAIR_RATE = 5e-4  # of two sides made of one encoder
-_WORDS_HEAD = 1e-3  # the least rate of a head on words, which no probe fits before
+_WORDS_HEAD = 1e-2  # the least rate of a head on words, which no probe fits before (docs/log.md)
+_WORDS_HEAD_FEW = 1e-3
 _FEW = 1000  # training rows below which a smaller rate and batch do better
 
 
@@ -44,7 +45,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
         "micro_batch_size": batch,
         "micro_batch_tokens": 2048 if _writes(facts) else 8192,  # a token's answer may be 260,000 numbers
         "learning_rate": rate,
-        "head_learning_rate": max(rate, _WORDS_HEAD) if facts.task == "tag" else rate,
+        "head_learning_rate": _head_rate(facts, rate),
         "embeddings": "train",
     }
     reasons = {
@@ -54,6 +55,12 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
                            p=round((facts.parameters - facts.embedding_parameters) / 1e6)),
     }
     return values, reasons
+
+
+def _head_rate(facts: Facts, rate: float) -> float:
+    if facts.task != "tag":
+        return rate
+    return max(rate, _WORDS_HEAD_FEW if facts.rows < _FEW else _WORDS_HEAD)
 
 
 def _writes(facts: Facts) -> bool:
