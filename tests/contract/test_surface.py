@@ -5,11 +5,14 @@ The files of a run are pinned by tests/contract/test_run_layout.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
+import weitiao
 from weitiao import methods, tasks
 from weitiao.cli.app import app
 from weitiao.recipe import Recipe
@@ -57,3 +60,11 @@ def test_python_names() -> None:
 
     assert weitiao.__all__ == ["Bundle", "Recipe", "Result", "__version__", "load", "tune"]
     assert all(hasattr(weitiao, name) for name in weitiao.__all__)
+
+
+def test_hints_name_options_that_exist() -> None:
+    """An error that tells a person to use an option must not invent it."""
+    root = Path(weitiao.__file__).parent
+    said = {m for path in root.rglob("*.py") for m in re.findall(r"(?:with|用) (--[a-z][a-z-]*)", path.read_text("utf-8"))}
+    there = {o for line in _commands(typer.main.get_command(app), "weitiao") for o in re.findall(r"--[a-z-]+", line)}
+    assert said and said <= there

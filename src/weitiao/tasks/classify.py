@@ -120,7 +120,7 @@ class Task:
         where = self.columns.get("label", "")
         if not targets:
             raise DataError("data.no_labels", t("no row has a label", "没有任何一行带标签"), where=where,
-                            fix=t("name the column with --label", "请用 --label 指明标签列"))
+                            fix=t("name the column with --columns label=…", "请用 --columns label=… 指明标签列"))
         if self.options.multi_label == "auto":
             self.multi = any(isinstance(x, (tuple, list)) for x in targets)
         counts = Counter(name for x in targets for name in self._names(x))
@@ -134,14 +134,15 @@ class Task:
                             t("all {n} training rows have the same label: {x}", "全部 {n} 条训练数据的标签都是：{x}",
                               n=len(targets), x=", ".join(counts) or "[]"),
                             expected=t("at least two labels", "至少两种标签"), where=where,
-                            fix=t("add rows of another label, or name the right column with --label",
-                                  "请补充其他标签的数据，或用 --label 指明正确的列"))
+                            fix=t("add rows of another label, or name the right column with --columns label=…",
+                                  "请补充其他标签的数据，或用 --columns label=… 指明正确的列"))
         if not self.multi and len(targets) >= 50 and len(counts) > 0.9 * len(targets):
             raise DataError("data.labels_differ",
                             t("{k} different labels on {n} rows: this column does not look like a label",
                               "{n} 行有 {k} 种标签：这一列不像标签", k=len(counts), n=len(targets)),
                             expected=t("labels that repeat", "会重复出现的标签"), where=where,
-                            fix=t("name the right column with --label", "请用 --label 指明正确的列"))
+                            fix=t("name the right column with --columns label=…",
+                                  "请用 --columns label=… 指明正确的列"))
 
     def _weights(self, counts: Counter[str], rows: int) -> tuple[float, ...]:
         chosen = self.options.class_weights

@@ -82,14 +82,15 @@ class Task:
         where = self.columns.get("label", "")
         if not targets:
             raise DataError("data.no_labels", t("no row has a number to learn", "没有任何一行带数值"), where=where,
-                            fix=t("name the column with --label", "请用 --label 指明数值列"))
+                            fix=t("name the column with --columns label=…", "请用 --columns label=… 指明数值列"))
         mean = math.fsum(targets) / len(targets)
         scale = math.sqrt(math.fsum((y - mean) ** 2 for y in targets) / len(targets))
         if scale <= 1e-12 * max(1.0, abs(mean)):
             raise DataError("data.one_class", t("all {n} training rows have the same number: {y}",
                                                 "全部 {n} 条训练数据的数值都是 {y}", n=len(targets), y=targets[0]),
                             expected=t("numbers that differ", "不全相同的数值"), where=where,
-                            fix=t("name the right column with --label", "请用 --label 指明正确的列"))
+                            fix=t("name the right column with --columns label=…",
+                                  "请用 --columns label=… 指明正确的列"))
         self.mean, self.scale = mean, scale
 
     def state(self) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Task:
         if not self._counts:
             raise DataError("data.no_labels", t("no row has an entity", "没有任何一行含有实体"),
                             where=self.columns.get("label", ""),
-                            fix=t("name the column with --label", "请用 --label 指明标注列"))
+                            fix=t("name the column with --columns label=…", "请用 --columns label=… 指明标注列"))
         self.labels = tuple(sorted(self._counts))
         inside = sum(_within_words(e.target, units(e.inputs["text"])) for e in examples if e.target)
         self._mended = {"scheme": self._seen.scheme, "mended": self._seen.mended, "inside_words": inside}
