@@ -1,0 +1,227 @@
+"""The data doctor, `weitiao check`: what is wrong with the data, row by row, before anything is tuned on it.
+
+>>> checkup = check(Recipe.build({"data": {"train": ["reviews.csv"]}}))
+>>> checkup.verdict, checkup.sections["labels"].findings[0].said
+('look', '3 texts stand more than once with different labels (7 rows)')
+
+The rows are read as `weitiao tune` reads them. What is looked for lies in `sections/`, one file a section, found by its
+name; each gives findings with a verdict and states the threshold by which it came about. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from weitiao.core import plugins
+from weitiao.core.i18n import t
+from weitiao.example import Example
+from weitiao.tasks import Task
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from weitiao.doctor.store import Store
+
+Verdict = Literal["good", "look", "stop"]
+VERDICTS: tuple[Verdict, ...] = ("good", "look", "stop")
+"""From the best to the worst."""
+SHOWN = 20
+"""Spots of one finding that are kept to be shown."""
+_EXCERPT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One row that a finding is about: the row that would be dropped or mended, were it dropped or mended.
+
+    Of rows that belong together (duplicates, a training row in the test rows) each row that is one too many has a spot;
+    the one that it repeats is named in `note`.
+
+    Args:
+        source: `file:line`.
+        field: the column or role, "" for the whole row.
+        text: what stands there, shortened by `excerpt`; personal data masked.
+        note: what is wrong with it, in the user's language.
+    """
+
+    source: str
+    field: str = ""
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a section found, good news included.
+
+    Args:
+        code: stable, `section.name`.
+        verdict: good; look: read the rows; stop: do not tune on this.
+        said: one sentence in the user's language, with the numbers.
+        count, of: so many of so many (rows, unless `said` says otherwise).
+        threshold: the sentence that states from where on it is "look" and "stop"; "" where there is none.
+        spots: the first rows concerned, at most `SHOWN` (`Spots.shown`).
+        do: what to do about it, "" where nothing is to be done.
+        facts: numbers for programs and for the page's tables, as JSON.
+        fix: what it adds to plan.toml (see doctor/fixing.py), e.g. {"drop": ["duplicates.exact"]}.
+    """
+
+    code: str
+    verdict: Verdict
+    said: str
+    count: int
+    of: int
+    threshold: str = ""
+    spots: tuple[Spot, ...] = ()
+    do: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    fix: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Spots:
+    """Takes every row that a finding is about; keeps the first few and hands all of them on (to findings.jsonl).
+
+    >>> spots = seen.spots("shape.truncated")
+    >>> spots.add(Spot("reviews.csv:7", "text", excerpt(text), "48 of 560 tokens are cut off"))
+    >>> Finding("shape.truncated", "look", said, spots.count, rows, threshold, spots.shown, do)
+    """
+
+    def __init__(self, code: str, listener: Callable[[str, Spot], None]) -> None:
+        self._code, self._listener = code, listener
+        self._shown: list[Spot] = []
+        self.count = 0
+
+    def add(self, spot: Spot) -> None:
+        """Constant memory, however many come."""
+        self.count += 1
+        if len(self._shown) < SHOWN:
+            self._shown.append(spot)
+        self._listener(self._code, spot)
+
+    @property
+    def shown(self) -> tuple[Spot, ...]:
+        return tuple(self._shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The tokenizer of the base model that `weitiao tune` would choose.
+
+    Args:
+        name: the base's name.
+        kind: encoder, decoder or encoder-decoder.
+        tokenizer: transformers' fast tokenizer.
+        max_length: tokens that tuning would read of a text (`model.max_length`).
+    """
+
+    name: str
+    kind: str
+    tokenizer: Any
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The data as the sections see it: every row that could be read, cleaned as the recipe says.
+
+    Args:
+        name: the task's name; its options and its columns (role to column) are the task's own.
+        task: not fitted: `fit` learns from rows, and a section may look at some only.
+        store: the rows on disk.
+        unused: columns that the task does not use; their values stand in `Example.meta` as text ("" where empty).
+        reader: the tokenizer, None where there is none or the user wants none.
+        files: one entry a file as in prepare/report.json (part, file, format, rows, rejected, read_as).
+        rejected: rows that could not be read, by code.
+        seed: of whatever is drawn.
+        listener: gets every spot.
+    """
+
+    name: str
+    task: Task
+    store: Store
+    unused: tuple[str, ...] = ()
+    reader: Reader | None = None
+    files: tuple[Mapping[str, Any], ...] = ()
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    seed: int = 1
+    listener: Callable[[str, Spot], None] = lambda code, spot: None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Those of train, validation, test that have rows; before any split everything is "train"."""
+        return self.store.parts
+
+    def count(self, part: str) -> int:
+        """Rows of a part."""
+        return self.store.count(part)
+
+    @property
+    def total(self) -> int:
+        """Rows of all parts."""
+        return sum(map(self.count, self.parts))
+
+    def rows(self, part: str) -> Iterator[list[Example]]:
+        """The rows of a part in their order, some thousand at a time; may be asked for again and again."""
+        return self.store.rows(part)
+
+    def all(self) -> Iterator[tuple[str, Example]]:
+        """Every row of every part with its part's name, train first."""
+        for part in self.parts:
+            for chunk in self.rows(part):
+                for example in chunk:
+                    yield part, example
+
+    def column(self, role: str) -> str:
+        """The column of a role, for `Spot.field`; the role itself where no single column holds it."""
+        return self.task.columns.get(role, role)
+
+    def spots(self, code: str) -> Spots:
+        """A collector for the rows of one finding."""
+        return Spots(code, self.listener)
+
+
+class Section(Protocol):
+    """A module in doctor/sections."""
+
+    TITLE: tuple[str, str]
+    """English, Chinese."""
+    Options: type[BaseModel]
+    """Thresholds; every field has a default and a sentence."""
+
+    def look(self, seen: Seen, options: Any) -> Iterator[Finding]:
+        """What it finds, in the order in which a person should read it. Nothing where it does not concern the task."""
+
+
+def names() -> tuple[str, ...]:
+    """All sections, sorted."""
+    return plugins.names(f"{__name__}.sections")
+
+
+def load(name: str) -> ModuleType:
+    """The section of that name, see `Section`. Raises RecipeError `plugin.unknown`."""
+    return plugins.load(f"{__name__}.sections", name)
+
+
+def worst(verdicts: Iterator[Verdict]) -> Verdict:
+    """The worst one; good where there is none."""
+    return max(verdicts, key=VERDICTS.index, default="good")
+
+
+def excerpt(text: str, at: int = 0) -> str:
+    """At most 160 characters on one line, those around the place `at`."""
+    start = max(0, min(at - _EXCERPT // 2, len(text) - _EXCERPT))
+    cut = text[start : start + _EXCERPT]
+    return ("…" if start else "") + " ".join(cut.split()) + ("…" if start + _EXCERPT < len(text) else "")
+
+
+def share(count: int, of: int) -> str:
+    """`12 of 340 (3.5 %)` in the user's language."""
+    return t("{c:,} of {n:,} ({p})", "{n:,} 中的 {c:,}（{p}）", c=count, n=of, p=percent(count / of if of else 0.0))
+
+
+def percent(value: float) -> str:
+    """`3.5 %`, `0.02 %`: two digits that mean something."""
+    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.1f} %"
