@@ -16,11 +16,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from weitiao.core import plugins
+from weitiao.core.errors import WeitiaoError
 from weitiao.core.i18n import t
+from weitiao.core.seeds import rng
 from weitiao.example import Example
 from weitiao.tasks import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pydantic import BaseModel
 
     from weitiao.doctor.store import Store
@@ -129,12 +133,15 @@ class Seen:
 
     Args:
         name: the task's name; its options and its columns (role to column) are the task's own.
-        task: not fitted: `fit` learns from rows, and a section may look at some only.
+        task: fitted on the training rows, of many on 20,000 of them; unfitted where it refuses them.
         store: the rows on disk.
+        refused: the error with which the task refuses its training rows, as `weitiao tune` would.
         unused: columns that the task does not use; their values stand in `Example.meta` as text ("" where empty).
         reader: the tokenizer, None where there is none or the user wants none.
+        no_reader: why there is no reader, in the user's language.
         files: one entry a file as in prepare/report.json (part, file, format, rows, rejected, read_as).
-        rejected: rows that could not be read, by code.
+        rejects: the rows that could not be read, by code (`row.empty`, …).
+        faults: what the task found odd while reading, by code (`weitiao.tasks.Fault`).
         seed: of whatever is drawn.
         listener: gets every spot.
     """
@@ -142,10 +149,13 @@ class Seen:
     name: str
     task: Task
     store: Store
+    refused: WeitiaoError | None = None
     unused: tuple[str, ...] = ()
     reader: Reader | None = None
+    no_reader: str = ""
     files: tuple[Mapping[str, Any], ...] = ()
-    rejected: Mapping[str, int] = field(default_factory=dict)
+    rejects: Mapping[str, Spots] = field(default_factory=dict)
+    faults: Mapping[str, Spots] = field(default_factory=dict)
     seed: int = 1
     listener: Callable[[str, Spot], None] = lambda code, spot: None
 
@@ -163,6 +173,16 @@ class Seen:
         """Rows of all parts."""
         return sum(map(self.count, self.parts))
 
+    @property
+    def labelled(self) -> bool:
+        """Does the task learn label names? `task.tally([example.target])` gives those of a row."""
+        return bool(self.task.head().labels)
+
+    @property
+    def writes(self) -> bool:
+        """Is the target a text, or several right ones?"""
+        return self.task.head().kind == "language"
+
     def rows(self, part: str) -> Iterator[list[Example]]:
         """The rows of a part in their order, some thousand at a time; may be asked for again and again."""
         return self.store.rows(part)
@@ -173,6 +193,29 @@ class Seen:
             for chunk in self.rows(part):
                 for example in chunk:
                     yield part, example
+
+    def sample(self, most: int) -> list[tuple[str, Example]]:
+        """At most so many rows of all parts, drawn by the seed, in their order."""
+        if self.total <= most:
+            return list(self.all())
+        chosen = set(rng(self.seed, "doctor").choice(self.total, most, replace=False).tolist())
+        return [row for i, row in enumerate(self.all()) if i in chosen]
+
+    def keys(self, part: str) -> NDArray[np.uint64]:
+        """(rows,) of a part: equal for rows whose inputs are equal when folded (`prepare.comparing.key`)."""
+        return self.store.keys(part)
+
+    def texts(self, example: Example) -> Iterator[tuple[str, str]]:
+        """Role and text of all that a person wrote in a row: the inputs (of a conversation each turn), and the target
+        where that is a text."""
+        for role, value in example.inputs.items():
+            if isinstance(value, str):
+                yield role, value
+            else:
+                yield from ((role, str(turn["content"])) for turn in value)
+        if self.writes and example.target is not None:
+            said = [example.target] if isinstance(example.target, str) else example.target
+            yield from (("target", text) for text in said)
 
     def column(self, role: str) -> str:
         """The column of a role, for `Spot.field`; the role itself where no single column holds it."""

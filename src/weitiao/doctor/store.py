@@ -14,10 +14,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao.example import Example
+from weitiao.prepare import comparing
 from weitiao.splits import PARTS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _PIECE = 4096  # rows
 
@@ -69,8 +74,19 @@ class Store:
         if not self._counts[part]:
             return
         with pq.ParquetFile(self._path(part)) as file:
-            for batch in file.iter_batches(batch_size=_PIECE):
+            for batch in file.iter_batches(batch_size=_PIECE, columns=["example"]):
                 yield [Example(*json.loads(line)) for line in batch.column(0).to_pylist()]
+
+    def keys(self, part: str) -> NDArray[np.uint64]:
+        """(rows,): the first 64 bits of each row's `comparing.key`. Among ten million different rows two are alike by
+        chance with a probability of 3 in a million."""
+        import numpy as np
+        import pyarrow.parquet as pq
+
+        if not self._counts[part]:
+            return np.zeros(0, np.uint64)
+        column = pq.read_table(self._path(part), columns=["key"]).column(0)
+        return np.asarray(column.to_numpy(), np.uint64)
 
     def _path(self, part: str) -> Path:
         return self._folder / f"{part}.parquet"
@@ -82,8 +98,9 @@ class Store:
         # One text a row: to make a row of one JSON list takes half the time of one a field.
         lines = [json.dumps([e.id, e.inputs, e.target, e.source, e.meta], ensure_ascii=False)
                  for e in self._waiting[part]]
+        keys = [int.from_bytes(comparing.key(e)[:8], "little") for e in self._waiting[part]]
         self._waiting[part] = []
-        table = pa.table({"example": lines})
+        table = pa.table({"example": lines, "key": pa.array(keys, pa.uint64())})
         if part not in self._writers:
             self._writers[part] = pq.ParquetWriter(self._path(part), table.schema, compression="zstd")
         self._writers[part].write_table(table)

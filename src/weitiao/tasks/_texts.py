@@ -10,7 +10,7 @@ very settings of prediction; they are saved beside the weights, so that plain tr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -21,7 +21,20 @@ from weitiao.core.i18n import t
 from weitiao.core.text import dominant_language
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, TableProfile, _asked, _language, _render, _scoring, _speaker
+from weitiao.tasks import (
+    Batch,
+    Encoded,
+    Fault,
+    Guess,
+    Outputs,
+    TableProfile,
+    _asked,
+    _language,
+    _render,
+    _scoring,
+    _speaker,
+    _written,
+)
 from weitiao.tasks._render import Chat
 from weitiao.tasks._speaker import Text
 
@@ -138,6 +151,10 @@ class Task:
         """Raises RowError; see `_asked.read`."""
         inputs, target = _asked.read(row, self.columns)
         return Example(row.source, inputs, target, row.source)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """See `_written.faults`."""
+        return _written.faults(example.inputs, self.source(example), self.learnt(example.target))
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the language and how long answers are. Raises DataError `data.no_labels`, `data.one_class`."""

@@ -19,7 +19,7 @@ of, and after a resume, the same ones.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -30,7 +30,7 @@ from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import INPUTS, HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, Sample, TableProfile, _blocks, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Outputs, Sample, TableProfile, _blocks, _columns, _shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +90,10 @@ class Task:
         """The document. Raises RowError."""
         inputs = _shared.read_texts(row, self.columns)
         return Example(row.source, inputs, len(inputs["text"].encode()), row.source)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """None: a document is a text."""
+        return ()
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Nothing to learn beforehand."""
