@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weitiao.duplicates._sketch import I64, Sketches
-from weitiao.duplicates._texts import Texts, each_field
+from weitiao.duplicates._texts import Texts, is_copy
 
 _AT_ONCE = 50_000  # pairs whose texts are compared at once
 _LONG = 150  # characters from which MinHash values tell more than 256 bits of bigrams do
@@ -102,7 +102,7 @@ class Verifier:
         for i in np.flatnonzero(apart <= allowed).tolist():
             a, b = pairs[i].tolist()
             written = int(max(self._written[a], self._written[b]))
-            if each_field(texts[places[i, 0]], texts[places[i, 1]], written, self._edits):
+            if is_copy(texts[places[i, 0]], texts[places[i, 1]], written, self._edits):
                 self._join(a, b)
 
     # -- clusters --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example
 from weitiao.formats import BadRow, File
-from weitiao.prepare import comparing, sources
+from weitiao.prepare import comparing, nearby, sources
 from weitiao.prepare.checking import Checker, Part, read_part
 from weitiao.prepare.choosing import Choice
 from weitiao.prepare.describing import describe
@@ -57,7 +57,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
             # First on all rows: that they are of one class, or of as many as rows, says more than an empty part.
             choice.task.fit(read["train"].examples)
             _labels_repeat(choice, read["train"].examples)
-            parts, how = _parts(recipe, read, choice, split)
+            parts, how, held = _parts(recipe, read, choice, split)
             choice.task.fit([row.example for row in parts["train"]])
             parts = _known(parts, how, choice, rejects, recipe.data.max_bad_share)
         examples = {part: [row.example for row in rows] for part, rows in parts.items()}
@@ -66,7 +66,8 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
             splits.write(folder / f"{part}.parquet", examples[part])
         splits.write_task(folder / "task.json", choice.name, choice.task)
         listed = [file for part in splits.PARTS for file in read[part].files]
-        files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects))
+        near = {"held_together": held, **nearby.repeated(examples, how)}
+        files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects, near))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -87,8 +88,8 @@ class _Row(NamedTuple):
 
 
 def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
-           split: str) -> tuple[dict[str, list[_Row]], dict[str, str]]:
-    """Rows by part and how each part came about: given, column, cut."""
+           split: str) -> tuple[dict[str, list[_Row]], dict[str, str], int]:
+    """Rows by part, how each part came about (given, column, cut), and how many rows near copies held together."""
     parts = {part: [_Row(e, comparing.key(e)) for e in read[part].examples] for part in splits.PARTS}
     how = {part: "given" for part in splits.PARTS if read[part].files}
     if split:
@@ -98,12 +99,14 @@ def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
             parts[part].append(row)
             how.setdefault(part, "column")
     shares = _shares(recipe, len(parts["train"]), how)
+    held = 0
     if any(shares.values()):
         rows, parts["train"] = parts["train"], []
-        for row, part in zip(rows, _cut(recipe, rows, choice, shares), strict=True):
+        names, held = _cut(recipe, rows, choice, shares)
+        for row, part in zip(rows, names, strict=True):
             parts[part].append(row)
     how.update({part: "cut" if share else "none" for part, share in shares.items()})
-    return parts, how
+    return parts, how, held
 
 
 def _shares(recipe: Recipe, rows: int, how: Mapping[str, str]) -> dict[str, float]:
@@ -136,7 +139,8 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
     return 0.0 if rows < 2000 else min(0.1, 1000 / rows)
 
 
-def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
+def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> tuple[list[str], int]:
+    """The part of each row; how many rows are in units that hold different texts because they are near copies."""
     examples = [row.example for row in rows]
     passages: dict[str, bytes] = {}
 
@@ -150,9 +154,19 @@ def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[s
         return passages[passage]
 
     keys = [unit(row) for row in rows]
+    apart, held = keys, 0
+    if recipe.split.near_duplicates:
+        keys = nearby.merged(apart, [_judged(e) for e in examples])
+        held = nearby.held_together(apart, keys)
     strata = strata_of([choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
-                  time=recipe.data.time)
+                  time=recipe.data.time), held
+
+
+def _judged(example: Example) -> list[str]:
+    """The texts by which rows are near copies: passages alone, where questions stay with their passage."""
+    passage = example.inputs.get("context")
+    return comparing.fields(example) if passage is None else [passage]
 
 
 def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choice, rejects: Rejects,

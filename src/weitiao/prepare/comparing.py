@@ -9,7 +9,6 @@ True
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,9 +20,19 @@ _SHOWN = 5
 
 def key(example: Example) -> bytes:
     """16 bytes that are equal for rows with equal inputs, whatever the rows' order, file or label."""
-    parts = (fold(v) if isinstance(v, str) else json.dumps(v, sort_keys=True)
-             for _, v in sorted(example.inputs.items()))
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+    return hashlib.blake2b("\x1f".join(map(fold, fields(example))).encode(), digest_size=16).digest()
+
+
+def fields(example: Example) -> list[str]:
+    """The texts of the inputs by which rows are compared, in the order of their roles; each turn of a conversation is
+    one."""
+    out: list[str] = []
+    for _, value in sorted(example.inputs.items()):
+        if isinstance(value, str):
+            out.append(value)
+        else:
+            out.extend(str(turn["content"]) for turn in value)
+    return out
 
 
 def overlap(keys: Mapping[str, Sequence[bytes]], part: str, other: str) -> dict[str, int]:

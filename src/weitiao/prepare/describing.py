@@ -20,7 +20,7 @@ Parts = Mapping[str, Sequence[Example]]
 
 
 def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], files: list[dict[str, Any]],
-             how: Mapping[str, str], rejects: Rejects) -> dict[str, Any]:
+             how: Mapping[str, str], rejects: Rejects, near: Mapping[str, Any]) -> dict[str, Any]:
     """The report.
 
     task: name, columns (role to column), options, reason (a sentence)
@@ -40,6 +40,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     leaks: test_in_train, validation_in_train, test_in_validation, each {rows, inputs}
     leaked_test_ids: test rows that also stand in train or validation
     leaked_validation_ids: validation rows that also stand in train
+    near: held_together (rows that the split kept with near copies of theirs), and of validation and test rows that were
+        given test_in_train, validation_in_train, each {rows, examples}: near copies and equal rows
     fingerprint: files (name to SHA-256), splits (part to SHA-256 of ids, inputs and targets), all
     """
     targets = {part: choice.task.tally([e.target for e in examples]) for part, examples in parts.items()}
@@ -67,6 +69,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
                   for part, other in (("test", "train"), ("validation", "train"), ("test", "validation"))},
         "leaked_test_ids": comparing.shared_ids(parts, keys, "test"),
         "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
+        "near": dict(near),
         "fingerprint": _fingerprint(files, parts),
     }
 
