@@ -122,7 +122,9 @@ def _finding(screen: Screen, finding: Finding) -> None:
         place = f"{spot.source}:{spot.field}" if spot.field else spot.source
         screen.say(f"          {place}: {spot.text}" + (f"  [{spot.note}]" if spot.note else ""))
     if len(finding.spots) > _SPOTS:
-        screen.say(t("          … and {n:,} more", "          …… 另有 {n:,} 处", n=finding.count - _SPOTS))
+        # Of some findings `count` counts other things than rows.
+        more = max(finding.count, len(finding.spots)) - _SPOTS
+        screen.say(t("          … and {n:,} more", "          …… 另有 {n:,} 处", n=more))
     if finding.threshold:
         screen.say(f"          ({finding.threshold})", style="dim")
     if finding.do:

@@ -182,6 +182,11 @@ class Seen:
         return bool(self.task.head().labels)
 
     @property
+    def places(self) -> bool:
+        """Are answers places in a text, which must not be changed under them?"""
+        return self.task.head().kind in ("span", "tokens")
+
+    @property
     def writes(self) -> bool:
         """Is the target a text, or several right ones?"""
         return self.task.head().kind == "language"
@@ -357,7 +362,7 @@ def excerpt(text: str, at: int = 0) -> str:
 
 def share(count: int, of: int) -> str:
     """`12 of 340 (3.5 %)` in the user's language."""
-    return t("{c:,} of {n:,} ({p})", "{n:,} 中的 {c:,}（{p}）", c=count, n=of, p=percent(count / of if of else 0.0))
+    return t("{c:,} of {n:,} ({p})", "{c:,} / {n:,}（{p}）", c=count, n=of, p=percent(count / of if of else 0.0))
 
 
 def percent(value: float) -> str:

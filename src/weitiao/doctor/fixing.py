@@ -163,14 +163,13 @@ class Mender:
 
     def __init__(self, plan: Plan, seen: Seen) -> None:
         self._plan, task = plan, seen.task
-        kind = task.head().kind
-        if plan.repair and kind in ("span", "tokens"):
+        if plan.repair and seen.places:
             raise RecipeError("check.moves_places",
                               t("repair would move the places of the answers in their texts",
                                 "repair 会使答案在文本中的位置错位"), where="repair", expected="drop",
                               fix=t("drop such rows, or mend texts and places together",
                                     "请删去这些行，或一并修正文本与位置"))
-        if plan.rename and (kind != "sequence" or not seen.labelled):
+        if plan.rename and (seen.places or not seen.labelled):
             raise RecipeError("check.no_labels", t("this task has no labels that could be renamed",
                                                    "该任务没有可改名的标签"), where="rename",
                               expected=t("classification", "分类任务"), fix=t("leave it out", "请去掉这一项"))

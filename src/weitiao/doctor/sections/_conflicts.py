@@ -42,14 +42,14 @@ def findings(seen: Seen, look: float, stop: float) -> Iterator[Finding]:
     total = seen.total
     if seen.writes:
         yield Finding(code, "good", t(
-            "sources with several answers: {k:,} (on {s} rows)", "有多个答案的源文本：{k:,} 个（涉及 {s} 行）",
+            "sources with several answers: {k:,} (on {s} rows)", "有多个答案的源文本：{k:,} 个（涉及 {s}行）",
             k=len(doubtful), s=share(spots.count, total)), spots.count, total, spots=spots.shown,
             facts={"inputs": len(doubtful)})
         return
     verdict = judge(spots.count / total, look, stop)
     yield Finding(code, verdict, t(
         "texts that stand more than once with different answers: {k:,} (on {s} rows)",
-        "重复出现且答案不同的文本：{k:,} 个（涉及 {s} 行）", k=len(doubtful), s=share(spots.count, total)),
+        "重复出现且答案不同的文本：{k:,} 个（涉及 {s}行）", k=len(doubtful), s=share(spots.count, total)),
         spots.count, total, t("look: more than {a} of the rows; stop: more than {b}",
                               "注意：超过 {a} 的行；停止：超过 {b}", a=percent(look), b=percent(stop)), spots.shown,
         t("decide which answer is right; dropping them all is second best", "请确定正确答案；全部删去是次选"),

@@ -84,8 +84,8 @@ class Languages:
             "{c}：简体 {a:,}，繁体 {b:,}，混用 {m:,}", c=column, a=forms["simplified"], b=forms["traditional"],
             m=forms["mixed"]), count, forms.total(),
             t("look: more than {p} in the other form", "注意：超过 {p} 为另一种字形", p=percent(self._look)),
-            self._other[role].shown, t("fold them to one: --set clean.chinese=simplified",
-                                       "可统一：--set clean.chinese=simplified") if verdict != "good" else "",
+            self._other[role].shown, "" if verdict == "good" or self._seen.places else t(
+                "fold them to one: --set clean.chinese=simplified", "可统一：--set clean.chinese=simplified"),
             {"column": column, "forms": dict(forms)})
 
 

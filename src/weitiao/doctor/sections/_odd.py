@@ -54,16 +54,15 @@ class Odd:
         if mangled:
             threshold += t("; stop: more than {p}", "；停止：超过 {p}", p=percent(self._stop))
         # Where answers are places in a text, mending would move the text away from under them.
-        places = self._seen.task.head().kind in ("span", "tokens")
-        do = t("mend texts and places together", "请一并修正文本与标注位置") if places else t(
+        do = t("mend texts and places together", "请一并修正文本与标注位置") if self._seen.places else t(
             "mend the rows: see plan.toml", "可修复：见 plan.toml")
         if kind == "lost":
             do = t("export the data again in UTF-8: what was lost cannot be repaired from this file",
                    "请以 UTF-8 重新导出：从本文件已无法还原")
         return Finding(f"shape.{kind}", verdict,
-                       t("{s} rows hold {k}", "{s} 行含有{k}", s=share(spots.count, total), k=t(*facts.name)),
+                       t("{s} rows hold {k}", "{s}行含有{k}", s=share(spots.count, total), k=t(*facts.name)),
                        spots.count, total, threshold, spots.shown, do if verdict != "good" else "",
-                       fix={} if places else {"repair": [kind]})
+                       fix={} if self._seen.places else {"repair": [kind]})
 
 
 def _seen_as(text: str, place: int) -> str:

@@ -56,7 +56,7 @@ class Sizes:
             count, total = self._wordless.count, self._seen.total
             verdict = judge(count / total, self._look)
             yield Finding("shape.wordless", verdict,
-                          t("{s} rows have a text without a letter or a digit", "{s} 行的文本既无文字也无数字",
+                          t("{s} rows have a text without a letter or a digit", "{s}行的文本既无文字也无数字",
                             s=share(count, total)), count, total,
                           t("look: more than {p}", "注意：超过 {p}", p=percent(self._look)), self._wordless.shown,
                           t("drop them unless signs alone mean something here", "若符号本身没有意义，可删去")

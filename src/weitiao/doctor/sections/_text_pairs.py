@@ -64,7 +64,7 @@ def _ratios(seen: Seen, ratio: float, look: float) -> Iterator[Finding]:
     verdict = judge(spots.count / len(logs), look)
     yield Finding("forms.length_ratio", verdict, t(
         "{s} pairs have lengths that do not go together (usual: a target {u:.2g} times as long as its source)",
-        "{s} 对文本的长度不相称（通常目标是源文本的 {u:.2g} 倍）", s=share(spots.count, len(logs)),
+        "{s}对文本的长度不相称（通常目标是源文本的 {u:.2g} 倍）", s=share(spots.count, len(logs)),
         u=math.exp(middle)),
         spots.count, len(logs),
         t("an outlier is {x:.2g} times off the usual; look: more than {p} of the pairs",
@@ -105,7 +105,7 @@ def _languages(seen: Seen, languages: tuple[str, str], look: float) -> Iterator[
                 break
     verdict = judge(spots.count / seen.total, look)
     yield Finding("forms.wrong_language", verdict, t(
-        "{s} rows have a side in the other one's language ({a} → {b})", "{s} 行有一侧用了另一侧的语言（{a} → {b}）",
+        "{s} rows have a side in the other one's language ({a} → {b})", "{s}行有一侧用了另一侧的语言（{a} → {b}）",
         s=share(spots.count, seen.total), a=languages[0], b=languages[1]), spots.count, seen.total,
         t("look: more than {p}", "注意：超过 {p}", p=percent(look)), spots.shown,
         t("drop them: they are not translated, or the wrong way round", "请删去：未翻译或方向相反")

@@ -57,7 +57,7 @@ class Tokens:
             yield self._lacking()
         if self._empty.count:
             yield Finding("shape.no_tokens", "look", t(
-                "{s} rows become no token at all", "{s} 行得不到任何词元", s=share(self._empty.count, len(self._rows))),
+                "{s} rows become no token at all", "{s}行得不到任何词元", s=share(self._empty.count, len(self._rows))),
                 self._empty.count, len(self._rows), t("look: any", "注意：只要出现"), self._empty.shown,
                 t("drop them: weitiao tune stops at such a row", "请删去：weitiao tune 会因此停止"),
                 fix={"drop": ["shape.no_tokens"]})
@@ -121,7 +121,7 @@ class Tokens:
         part = lost / tokens if tokens else 0.0
         verdict = "look" if self._left_out and part <= self._lost[1] else judge(part, *self._lost)
         said = t("{r} rows are longer than {n} tokens; {p} of all tokens are cut off",
-                 "{r} 行超过 {n} 个词元；全部词元的 {p} 被截去", r=share(self._cut.count, len(self._rows)),
+                 "{r}行超过 {n} 个词元；全部词元的 {p} 被截去", r=share(self._cut.count, len(self._rows)),
                  n=self._reader.max_length, p=percent(part))
         if self._left_out:
             said += t("; {k:,} rows are left out", "；{k:,} 行不参与训练", k=self._left_out)

@@ -129,7 +129,7 @@ def _placeholders(seen: Seen, counts: Mapping[str, Counter[str]]) -> Iterator[Fi
     for _, spot in _rows(seen, names):
         spots.add(spot)
     yield Finding("labels.placeholder", "look", t(
-        "{s} rows have a label that looks like none: {l}", "{s} 行的标签像是未标注：{l}",
+        "{s} rows have a label that looks like none: {l}", "{s}行的标签像是未标注：{l}",
         s=share(spots.count, seen.total), l=", ".join(sorted(names))), spots.count, seen.total,
         t("look: any", "注意：只要出现"), spots.shown, t("drop them unless it is meant", "若非有意，请删去"),
         fix={"drop": ["labels.placeholder"]})
@@ -155,7 +155,7 @@ def _near(seen: Seen, counts: Mapping[str, Counter[str]], options: Options) -> I
                     p=percent(options.typo)),
                   spots.shown, t("give them one name: see plan.toml", "请统一名称：见 plan.toml"),
                   {"pairs": [p._asdict() for p in pairs]},
-                  {"rename": {p.rare: p.common for p in pairs}} if seen.task.head().kind == "sequence" else {})
+                  {"rename": {p.rare: p.common for p in pairs}} if not seen.places else {})
 
 
 def _spaces(seen: Seen) -> Iterator[Finding]:
@@ -163,5 +163,5 @@ def _spaces(seen: Seen) -> Iterator[Finding]:
     if spots is not None:
         yield Finding("labels.space", "good", t(
             "{s} labels have white space around them; it is dropped when rows are read",
-            "{s} 个标签首尾有空白；读取时会去掉", s=share(spots.count, seen.total)), spots.count, seen.total,
+            "{s}个标签首尾有空白；读取时会去掉", s=share(spots.count, seen.total)), spots.count, seen.total,
             spots=spots.shown)

@@ -107,7 +107,7 @@ def _rejected(seen: Seen, options: Options) -> Iterator[Finding]:
     worst = max((f["rejected"] / f["rows"] for f in seen.files), default=0.0)
     for code, spots in seen.rejects.items():
         yield Finding(f"shape.rejected.{code.removeprefix('row.')}", judge(worst, 0.0, options.rejected_stop), t(
-            "{s} rows cannot be read: {c}", "{s} 行无法读取：{c}", s=share(spots.count, read), c=code),
+            "{s} rows cannot be read: {c}", "{s}行无法读取：{c}", s=share(spots.count, read), c=code),
             spots.count, read,
             t("look: any; stop: more than {p} of one file's rows", "注意：只要出现；停止：超过某个文件的 {p}",
               p=percent(options.rejected_stop)), spots.shown,
@@ -140,7 +140,7 @@ class _Ids:
         if spots.count:
             total = self._seen.total
             yield Finding("shape.doubled_id", "stop", t("{s} rows have the id of a row before them",
-                                                        "{s} 行的 id 与前面的行相同", s=share(spots.count, total)),
+                                                        "{s}行的 id 与前面的行相同", s=share(spots.count, total)),
                           spots.count, total, t("stop: any", "停止：只要出现"), spots.shown,
                           t("make ids differ, or leave data.id out: weitiao tune takes the first row only",
                             "请使 id 互不相同，或不设 data.id：weitiao tune 只取第一行"),
