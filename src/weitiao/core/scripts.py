@@ -21,14 +21,16 @@ from collections import Counter
 _FUNCTION_WORDS = {
     "en": "the and of to is in that it for was with you this are on be have not what can do how we he she they as at "
           "by from an or my me your his her their has had were after over into than no more will would been if them "
-          "out up about who but all so there when",
+          "out up about who but all so there when a am come met die man one two some men please may many such just",
     "de": "der die das und ist nicht ein eine mit auf den von zu im für sich dem ich einem einer am wie sie wir er bei "
-          "nach aus sind des auch",
-    "fr": "le la les des et est une dans pour que pas sur qui au du un je il elle nous vous avec ce cette en sont par",
-    "es": "el los las es una en que por con para del se un no lo la yo su al como está más pero",
-    "pt": "os as uma em que por com para do da não um eu se na no ao como está são mais dos das",
-    "it": "il lo gli una in che per con di non un del della sono mi si alla come più nel dei",
-    "nl": "de het een en is niet van voor met op dat zijn ik je we te aan er wat hoe bij ook",
+          "nach aus sind des auch in an was so vor über neben es mehrere zwei",
+    "fr": "le la les des et est une dans pour que pas sur qui au du un je il elle nous vous avec ce cette en sont par "
+          "on me se son ses leur plus ou a",
+    "es": "el los las es una en que por con para del se un no lo la yo su al como está más pero me he sin son a",
+    "pt": "o os as uma em que por com para do da não um eu se na no ao como está são mais dos das me mas de a",
+    "it": "il lo gli una in che per con di non un del della sono mi si alla come più nel dei me no so al a",
+    "nl": "de het een en is niet van voor met op dat zijn ik je we te aan er wat hoe bij ook in of me had was over die "
+          "al an so",
 }
 _OF_WORD: dict[str, list[str]] = {}
 for _code, _words in _FUNCTION_WORDS.items():
@@ -112,27 +114,30 @@ class _Forms(dict[str, str]):
     """Character to the form that it belongs to alone. Filled as they occur."""
 
     def __missing__(self, letter: str) -> str:
-        simplified, traditional = _encodes(letter, "gb2312"), _encodes(letter, "big5")
-        found = self[letter] = "" if simplified == traditional or _SCRIPTS[letter] != "Han" else (
-            "simplified" if simplified else "traditional")
+        gb, big = _code(letter, "gb2312"), _code(letter, "big5")
+        found = self[letter] = ("simplified" if not big and _GB_COMMON[0] <= gb <= _GB_COMMON[1] else
+                                "traditional" if not gb and _BIG_COMMON[0] <= big <= _BIG_COMMON[1] else "")
         return found
 
 
 _FORMS = _Forms()
+# The first levels of GB 2312 and Big5 hold the frequent characters; in the second ones stand names of either form.
+_GB_COMMON, _BIG_COMMON = (0xB0A1, 0xD7F9), (0xA440, 0xC67E)
 
 
-def _encodes(letter: str, codec: str) -> bool:
+def _code(letter: str, codec: str) -> int:
+    """Its number in that character set, 0 where it has none."""
     try:
-        letter.encode(codec)
+        return int.from_bytes(letter.encode(codec), "big")
     except UnicodeEncodeError:
-        return False
-    return True
+        return 0
 
 
 def chinese_form(text: str) -> str:
     """simplified, traditional, mixed, or "" where no character belongs to one of them alone.
 
-    A character counts as simplified where GB 2312 has it and Big5 has not, as traditional the other way round.
+    A character counts as simplified where it is among the frequent ones of GB 2312 and not in Big5, as traditional
+    the other way round.
     """
     found = set(map(_FORMS.__getitem__, text)) - {""}
     return "mixed" if len(found) == 2 else next(iter(found), "")

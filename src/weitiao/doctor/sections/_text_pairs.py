@@ -19,6 +19,7 @@ from weitiao.example import Example
 _SURE = 0.8  # of the rows that show a language: from here on a side is in it
 _SHORT = 20  # characters on both sides below which a ratio says nothing
 _SAMPLED = 5000
+_NEXT_TO = 20  # a letter in so many is next to nothing
 
 
 def findings(seen: Seen, ratio: float, look: float) -> Iterator[Finding]:
@@ -114,7 +115,8 @@ def _languages(seen: Seen, languages: tuple[str, str], look: float) -> Iterator[
 
 
 def _is(text: str, own: str, other: str) -> bool:
-    found = scripts.language(text)
+    """Is the text in the other language? Where scripts differ: does it hold next to nothing in its own one?"""
     if scripts.script_of(own) == scripts.script_of(other):
-        return found == other
-    return bool(found) and scripts.script_of(found) == scripts.script_of(other)
+        return scripts.language(text) == other
+    letters = scripts.scripts(text)
+    return letters[scripts.script_of(other)] > 0 and letters[scripts.script_of(own)] * _NEXT_TO < letters.total()
