@@ -10,8 +10,9 @@ name; each gives findings with a verdict and states the threshold by which it ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -20,6 +21,7 @@ from weitiao.core.errors import WeitiaoError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import rng
 from weitiao.example import Example
+from weitiao.recipe import Recipe
 from weitiao.tasks import Task
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import BaseModel
 
+    from weitiao.doctor.fixing import Fixed
     from weitiao.doctor.store import Store
 
 Verdict = Literal["good", "look", "stop"]
@@ -179,6 +182,11 @@ class Seen:
         return bool(self.task.head().labels)
 
     @property
+    def places(self) -> bool:
+        """Are answers places in a text, which must not be changed under them?"""
+        return self.task.head().kind in ("span", "tokens")
+
+    @property
     def writes(self) -> bool:
         """Is the target a text, or several right ones?"""
         return self.task.head().kind == "language"
@@ -187,19 +195,21 @@ class Seen:
         """The rows of a part in their order, some thousand at a time; may be asked for again and again."""
         return self.store.rows(part)
 
-    def all(self) -> Iterator[tuple[str, Example]]:
-        """Every row of every part with its part's name, train first."""
-        for part in self.parts:
+    def all(self, parts: Sequence[str] = ()) -> Iterator[tuple[str, Example]]:
+        """Every row of these parts (all, where none is named) with its part's name, train first."""
+        for part in parts or self.parts:
             for chunk in self.rows(part):
                 for example in chunk:
                     yield part, example
 
-    def sample(self, most: int) -> list[tuple[str, Example]]:
-        """At most so many rows of all parts, drawn by the seed, in their order."""
-        if self.total <= most:
-            return list(self.all())
-        chosen = set(rng(self.seed, "doctor").choice(self.total, most, replace=False).tolist())
-        return [row for i, row in enumerate(self.all()) if i in chosen]
+    def sample(self, most: int, parts: Sequence[str] = ()) -> list[tuple[str, Example]]:
+        """At most so many rows of these parts (all, where none is named), drawn by the seed, in their order."""
+        total = sum(map(self.count, parts or self.parts))
+        rows = self.all(parts)
+        if total <= most:
+            return list(rows)
+        chosen = set(rng(self.seed, "doctor").choice(total, most, replace=False).tolist())
+        return [row for i, row in enumerate(rows) if i in chosen]
 
     def keys(self, part: str) -> NDArray[np.uint64]:
         """(rows,) of a part: equal for rows whose inputs are equal when folded (`prepare.comparing.key`)."""
@@ -238,6 +248,91 @@ class Section(Protocol):
         """What it finds, in the order in which a person should read it. Nothing where it does not concern the task."""
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one section found; its verdict is the worst of its findings'."""
+
+    name: str
+    title: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What `check` found.
+
+    Args:
+        task: its name; `reason`: why this task, with its columns.
+        reason: a sentence in the user's language.
+        rows: rows by part.
+        base: name of the base model whose tokenizer was used, "" for none.
+        sections: by name, the worst first.
+        folder: where report.json, findings.jsonl, plan.toml and page.html lie; None where nothing was written.
+    """
+
+    task: str
+    reason: str
+    rows: Mapping[str, int]
+    base: str
+    sections: Mapping[str, Looked]
+    folder: Path | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the sections'."""
+        return worst(s.verdict for s in self.sections.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON: report.json and `--json`."""
+        return {"verdict": self.verdict, "task": self.task, "reason": self.reason, "rows": dict(self.rows),
+                "base": self.base, "sections": [asdict(s) for s in self.sections.values()]}
+
+
+def check(recipe: Recipe, *, out: Path | None = None, sections: Sequence[str] = (),
+          thresholds: Mapping[str, Mapping[str, Any]] | None = None, tokenizer: bool = True,
+          progress: Callable[[str], None] = lambda line: None) -> Checkup:
+    """Look at the data of a recipe. Nothing is changed.
+
+    Args:
+        recipe: sections data, clean, task, model and the seed are used.
+        out: a folder for report.json, findings.jsonl (every row concerned), plan.toml and page.html, written whole or
+            not at all; it must be new, empty, or that of an earlier check. None: nothing is written.
+        sections: names; all where none is given.
+        thresholds: section to option to value.
+        tokenizer: False: do without a base model's tokenizer.
+        progress: gets a line whenever another part of the work begins.
+
+    Raises:
+        DataError: what keeps `weitiao tune` from reading the data at all.
+        RecipeError: `plugin.unknown`, `check.bad_threshold`, wrong settings.
+        ModelError: for a base model that the recipe names.
+        RunError: `run.exists`, `disk.write_failed`.
+    """
+    from weitiao.doctor import checking  # which needs the nouns above
+
+    return checking.check(recipe, out, checking.Wanted.of(sections, thresholds or {}, tokenizer), progress)
+
+
+def fix(recipe: Recipe, plan: Path, out: Path, *, thresholds: Mapping[str, Mapping[str, Any]] | None = None,
+        tokenizer: bool = True, progress: Callable[[str], None] = lambda line: None) -> Fixed:
+    """A mended copy of the data with a log of every change; nothing is changed in place.
+
+    Args:
+        recipe: as for `check`.
+        plan: a TOML file, see `doctor.planning.Plan`; `check` proposes one.
+        out: a new or empty folder.
+        thresholds, tokenizer, progress: as for `check`, for the findings whose rows are dropped.
+
+    Raises:
+        RecipeError: `check.bad_plan`, `check.moves_places`, `check.no_labels`, `plugin.unknown`, `recipe.unreadable`.
+        RunError, DataError, ModelError: as `check` does.
+    """
+    from weitiao.doctor import fixing, planning  # which need the nouns above
+
+    return fixing.fix(recipe, planning.Plan.read(plan), out, thresholds or {}, tokenizer, progress)
+
+
 def names() -> tuple[str, ...]:
     """All sections, sorted."""
     return plugins.names(f"{__name__}.sections")
@@ -253,6 +348,11 @@ def worst(verdicts: Iterator[Verdict]) -> Verdict:
     return max(verdicts, key=VERDICTS.index, default="good")
 
 
+def judge(value: float, look: float, stop: float = float("inf")) -> Verdict:
+    """good up to `look`, look up to `stop`, both included."""
+    return "stop" if value > stop else "look" if value > look else "good"
+
+
 def excerpt(text: str, at: int = 0) -> str:
     """At most 160 characters on one line, those around the place `at`."""
     start = max(0, min(at - _EXCERPT // 2, len(text) - _EXCERPT))
@@ -262,7 +362,7 @@ def excerpt(text: str, at: int = 0) -> str:
 
 def share(count: int, of: int) -> str:
     """`12 of 340 (3.5 %)` in the user's language."""
-    return t("{c:,} of {n:,} ({p})", "{n:,} 中的 {c:,}（{p}）", c=count, n=of, p=percent(count / of if of else 0.0))
+    return t("{c:,} of {n:,} ({p})", "{c:,} / {n:,}（{p}）", c=count, n=of, p=percent(count / of if of else 0.0))
 
 
 def percent(value: float) -> str:

@@ -44,8 +44,9 @@ class Sketches:
         shape = max(count, 1)  # a file of no bytes cannot be mapped
         self.count = count
         self.length = np.zeros(count, np.int32)
-        self.bits = np.memmap(self._paths[0], np.uint64, "w+", shape=(shape, _WORDS))
-        self.low = np.memmap(self._paths[1], np.uint8, "w+", shape=(shape, HASHES))
+        # As plain arrays: every access to a memmap costs some Python.
+        self.bits = np.asarray(np.memmap(self._paths[0], np.uint64, "w+", shape=(shape, _WORDS)))
+        self.low = np.asarray(np.memmap(self._paths[1], np.uint8, "w+", shape=(shape, HASHES)))
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from weitiao.duplicates._sketch import I64, Sketches
 from weitiao.duplicates._texts import Texts, is_copy
 
-_AT_ONCE = 50_000  # pairs whose texts are compared at once
+_AT_ONCE = 200_000  # pairs whose texts are compared at once
+_WAITING = 1_000_000  # pairs that are collected first, because buckets repeat them
+_TRIES = 200  # comparisons per text, beyond which only texts that were compared less often call for more
 _LONG = 150  # characters from which MinHash values tell more than 256 bits of bigrams do
 _SHARED = 11  # of 64 values (low bytes) that near copies share at least: 22 ± 4 are expected at a tenth of edits
 
@@ -37,6 +39,7 @@ class Verifier:
         self._written = written
         self._allowed = (edits * written + 1e-9).astype(np.int32)
         self._parent = np.arange(len(rows), dtype=np.int32)
+        self._tried = np.zeros(len(rows), np.int32)
         self._waiting: list[NDArray[np.int64]] = []
         self._count = 0
 
@@ -52,17 +55,19 @@ class Verifier:
         kept = np.flatnonzero(self._root(a) != self._root(b))
         a, b = a[kept], b[kept]
         kept = np.flatnonzero(self._alike(a, b))
-        self._waiting.append(np.stack([a[kept], b[kept]], axis=1))
+        self._waiting.append(a[kept] * len(self._parent) + b[kept])
         self._count += len(kept)
-        if self._count >= _AT_ONCE:
+        if self._count >= _WAITING:
             self.finish()
 
     def finish(self) -> None:
         """Compare what waits."""
-        pairs = np.unique(np.concatenate([np.empty((0, 2), np.int64), *self._waiting]), axis=0)
+        codes = np.sort(np.concatenate([np.empty(0, np.int64), *self._waiting]))
+        codes = codes[np.diff(codes, prepend=-1) > 0]
         self._waiting, self._count = [], 0
-        for start in range(0, len(pairs), _AT_ONCE):
-            self._compare(pairs[start : start + _AT_ONCE])
+        for start in range(0, len(codes), _AT_ONCE):
+            a, b = np.divmod(codes[start : start + _AT_ONCE], len(self._parent))
+            self._compare(np.stack([a, b], axis=1)[self._affordable(a, b)])
 
     def roots(self) -> I64:
         """(n,) the number that all texts of a cluster share: their smallest."""
@@ -71,11 +76,9 @@ class Verifier:
     # -- cheap tests -----------------------------------------------------------------------------------------------
 
     def _bits_apart(self, a: I64, b: I64) -> NDArray[np.int64]:
-        bits = self._sketches.bits
-        apart = np.zeros(len(a), np.int64)
-        for word in range(bits.shape[1]):
-            apart += np.bitwise_count(bits[a, word] ^ bits[b, word])
-        return apart
+        counts = np.bitwise_count(self._sketches.bits[a] ^ self._sketches.bits[b])
+        # Not `sum(axis=1)`: over four columns that takes ten times as long.
+        return sum((column.astype(np.int64) for column in counts.T), np.zeros(len(a), np.int64))
 
     def _alike(self, a: I64, b: I64) -> NDArray[np.bool_]:
         """Do long texts share enough MinHash values? Shorter ones pass."""
@@ -85,6 +88,18 @@ class Verifier:
         same = self._sketches.low[a[long]] == self._sketches.low[b[long]]
         out[long] = same.sum(axis=1) >= _SHARED
         return out
+
+    def _affordable(self, a: I64, b: I64) -> I64:
+        """The pairs, most alike first, of which at least one text was compared with fewer than `_TRIES` others."""
+        tried = self._tried
+        if max(tried[a].max(initial=0), tried[b].max(initial=0)) + len(a) <= _TRIES:
+            return np.arange(len(a))
+        alike = (self._sketches.low[a] == self._sketches.low[b]).sum(axis=1)
+        order = np.argsort(-alike, kind="stable")
+        kept = order[(tried[a] + _rank(a, order) < _TRIES)[order] | (tried[b] + _rank(b, order) < _TRIES)[order]]
+        np.add.at(tried, a[kept], 1)
+        np.add.at(tried, b[kept], 1)
+        return kept
 
     # -- comparing -------------------------------------------------------------------------------------------------
 
@@ -125,6 +140,16 @@ class Verifier:
                 x = above
             ends.append(x)
         parent[max(ends)] = min(ends)
+
+
+def _rank(numbers: I64, order: I64) -> I64:
+    """How often each entry's number stood before it when the entries are gone through in this order."""
+    grouped = order[np.argsort(numbers[order], kind="stable")]
+    values = numbers[grouped]
+    starts = np.flatnonzero(np.diff(values, prepend=-1))
+    out = np.empty(len(numbers), np.int64)
+    out[grouped] = np.arange(len(numbers)) - np.repeat(starts, np.diff(starts, append=len(numbers)))
+    return out
 
 
 def _distances(a: list[str], b: list[str], allowed: NDArray[np.int32]) -> NDArray[np.int32]:

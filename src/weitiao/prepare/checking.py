@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,8 +93,8 @@ def read_part(part: str, found: Sequence[File], checker: Checker, rejects: Rejec
     out = Part([], [])
     ids: dict[str, str] = {}
     for file in found:
-        reading = Reading(file, checker, rejects)
-        doubled = _Bad(rejects)
+        reading = Reading(file, checker, rejects.add)
+        doubled = _Bad(rejects.add)
         for row, example in reading:
             if (first := ids.setdefault(example.id, example.source)) != example.source:
                 reason = t("the id {i!r} also stands at {p}", "id {i!r} 已出现在 {p}", i=example.id, p=first)
@@ -111,19 +111,19 @@ def read_part(part: str, found: Sequence[File], checker: Checker, rejects: Rejec
 class Reading:
     """One file row by row in constant memory: iterate once, then ask what it was like.
 
-    >>> reading = Reading(file, checker, rejects)
+    >>> reading = Reading(file, checker, rejects.add)
     >>> for row, example in reading:
     ...     ...
     >>> reading.rows, reading.rejected
     (300, 2)
     """
 
-    def __init__(self, file: File, checker: Checker, rejects: Rejects) -> None:
-        self._file, self._checker, self._bad = file, checker, _Bad(rejects)
+    def __init__(self, file: File, checker: Checker, reject: Callable[[BadRow], None]) -> None:
+        self._file, self._checker, self._bad = file, checker, _Bad(reject)
         self.rows = 0
 
     def __iter__(self) -> Iterator[tuple[Row, Example]]:
-        """Each good row with what became of it; bad ones go to the rejects. Raises DataError `data.missing_column`,
+        """Each good row with what became of it; bad ones go to `reject`. Raises DataError `data.missing_column`,
         `data.empty_file`, and what the format raises."""
         source, columns = self._file.source, self._checker.columns
         there: dict[str, None] = {}
@@ -165,15 +165,15 @@ class Reading:
 
 
 class _Bad:
-    """The bad rows of one file, passed on to rejected.jsonl."""
+    """The bad rows of one file, passed on."""
 
-    def __init__(self, rejects: Rejects) -> None:
-        self._rejects = rejects
+    def __init__(self, reject: Callable[[BadRow], None]) -> None:
+        self._reject = reject
         self.count = 0
         self.first: list[BadRow] = []
 
     def add(self, bad: BadRow) -> None:
-        self._rejects.add(bad)
+        self._reject(bad)
         self.count += 1
         if len(self.first) < 3:
             self.first.append(bad)

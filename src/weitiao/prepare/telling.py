@@ -13,7 +13,7 @@ _LABELS = 12  # labels that are listed with their counts
 
 def summary(report: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Two lists of plain lines in the user's language: what was understood, and the data's verdict."""
-    return _understood(report), [line for lines in (_rejected, _reading, _sharing, _near, _doubled, _rare)
+    return _understood(report), [line for lines in (_rejected, reading, _sharing, _near, _doubled, _rare)
                                  for line in lines(report)]
 
 
@@ -77,8 +77,8 @@ def _rejected(report: Mapping[str, Any]) -> list[str]:
               n=rows, b=bad, c=codes, p=first["place"], r=first["reason"])]
 
 
-def _reading(report: Mapping[str, Any]) -> list[str]:
-    """How files were read where that was a decision."""
+def reading(report: Mapping[str, Any]) -> list[str]:
+    """How files were read where that was a decision; of the report `files` and `read` are looked at."""
     lines = []
     for file in report["files"]:
         facts = file["read_as"]
