@@ -34,7 +34,7 @@ def look(seen: Seen, different: NDArray[np.bool_], limit: float) -> Iterator[Fin
             if len(counts) and counts.max() >= max(_LEAST, limit * of):
                 found[name] = (size, int(values[counts.argmax()]), int(counts.max()))
     threshold = t("look: from {p} of the texts on (and {n} rows), 24 bytes or more",
-                  "达到文本的 {p}（且不少于 {n} 条）、长度至少 24 字节即提示“看”", p=percent(limit), n=_LEAST)
+                  "注意：达到文本的 {p}（且不少于 {n} 条）、长度至少 24 字节", p=percent(limit), n=_LEAST)
     if not found:
         yield Finding("duplicates.template", "good",
                       t("no head or tail is shared by many texts", "没有大量文本共有的开头或结尾"), 0, of, threshold)

@@ -108,7 +108,7 @@ def _exact(seen: Seen, rows: _Rows, part: str, options: Options) -> Finding:
           s=share(spots.count, len(inputs)), p=_named(part), i=facts["inputs"], v=facts["inputs_verbatim"]),
         spots.count, len(inputs),
         t("look: from {p} of the rows on; case, width, white space and punctuation do not count",
-          "达到 {p} 即提示“看”；不计大小写、全半角、空白与标点", p=percent(options.exact)),
+          "注意：达到 {p}；不计大小写、全半角、空白与标点", p=percent(options.exact)),
         spots.shown, _drop(spots.count), facts, {"drop": ["duplicates.exact"]} if spots.count else {})
 
 
@@ -132,7 +132,7 @@ def _near(seen: Seen, rows: _Rows, part: str, options: Options) -> Finding:
           p=_named(part), c=facts["clusters"], m=facts["largest"]),
         spots.count, len(first),
         t("look: from {p} of the rows on; near: at most {e} edits a character, in each field",
-          "达到 {p} 即提示“看”；近似指每个字段中每字符至多 {e} 处改动", p=percent(options.near), e=options.edits),
+          "注意：达到 {p}；近似指每个字段中每字符至多 {e} 处改动", p=percent(options.near), e=options.edits),
         spots.shown, t("read them: rows that say the same only weigh more, but such with different labels confuse; the "
                        "split of weitiao tune keeps them on one side",
                        "请查看：内容相同的行只会加重权重，标签不同的则会造成混乱；weitiao tune 划分时把它们放在同一侧")
@@ -167,7 +167,7 @@ def _across(seen: Seen, rows: _Rows, texts: duplicates.Texts, pair: tuple[str, s
           "{p} 中 {s} 行也出现在{o}中：相同 {e:,} 行，近似 {n:,} 行",
           s=share(len(held), of), p=_named(part), o=_named(other), e=facts["equal"], n=len(held) - facts["equal"]),
         len(held), of,
-        t("look: from the first on; stop: from {p} of the rows on", "有一行即提示“看”，达到 {p} 即“停”",
+        t("look: from the first on; stop: from {p} of the rows on", "注意：只要出现；停止：达到 {p}",
           p=percent(options.across)),
         spots.shown, t("drop these rows from {o}: what was learnt by heart says nothing about new rows",
                        "请从{o}中删去这些行：背下来的内容不能说明对新数据的效果", o=_named(other)) if held else "",
