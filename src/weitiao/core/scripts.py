@@ -92,10 +92,10 @@ def script_of(language: str) -> str:
 
 
 def _kana(text: str) -> bool:
-    """Is at least a tenth of it kana? Chinese texts quote a word now and then."""
+    """Is at least a fifth of it kana? Chinese texts quote a word now and then."""
     found = scripts(text)
     kana = found["Hiragana"] + found["Katakana"]
-    return kana * 10 >= kana + found["Han"]
+    return kana * 5 >= kana + found["Han"]
 
 
 def _latin(text: str) -> str:
