@@ -114,7 +114,7 @@ class _Forms(dict[str, str]):
     """Character to the form that it belongs to alone. Filled as they occur."""
 
     def __missing__(self, letter: str) -> str:
-        gb, big = _code(letter, "gb2312"), _code(letter, "big5")
+        gb, big = _number_in(letter, "gb2312"), _number_in(letter, "big5")
         found = self[letter] = ("simplified" if not big and _GB_COMMON[0] <= gb <= _GB_COMMON[1] else
                                 "traditional" if not gb and _BIG_COMMON[0] <= big <= _BIG_COMMON[1] else "")
         return found
@@ -125,7 +125,7 @@ _FORMS = _Forms()
 _GB_COMMON, _BIG_COMMON = (0xB0A1, 0xD7F9), (0xA440, 0xC67E)
 
 
-def _code(letter: str, codec: str) -> int:
+def _number_in(letter: str, codec: str) -> int:
     """Its number in that character set, 0 where it has none."""
     try:
         return int.from_bytes(letter.encode(codec), "big")
