@@ -92,10 +92,10 @@ def script_of(language: str) -> str:
 
 
 def _kana(text: str) -> bool:
-    """Is at least a tenth of it kana? Chinese texts quote a word now and then."""
+    """Is at least a fifth of it kana? Chinese texts quote a word now and then."""
     found = scripts(text)
     kana = found["Hiragana"] + found["Katakana"]
-    return kana * 10 >= kana + found["Han"]
+    return kana * 5 >= kana + found["Han"]
 
 
 def _latin(text: str) -> str:
@@ -114,7 +114,7 @@ class _Forms(dict[str, str]):
     """Character to the form that it belongs to alone. Filled as they occur."""
 
     def __missing__(self, letter: str) -> str:
-        gb, big = _code(letter, "gb2312"), _code(letter, "big5")
+        gb, big = _number_in(letter, "gb2312"), _number_in(letter, "big5")
         found = self[letter] = ("simplified" if not big and _GB_COMMON[0] <= gb <= _GB_COMMON[1] else
                                 "traditional" if not gb and _BIG_COMMON[0] <= big <= _BIG_COMMON[1] else "")
         return found
@@ -125,7 +125,7 @@ _FORMS = _Forms()
 _GB_COMMON, _BIG_COMMON = (0xB0A1, 0xD7F9), (0xA440, 0xC67E)
 
 
-def _code(letter: str, codec: str) -> int:
+def _number_in(letter: str, codec: str) -> int:
     """Its number in that character set, 0 where it has none."""
     try:
         return int.from_bytes(letter.encode(codec), "big")

@@ -31,16 +31,17 @@ def _kind(name: str) -> str:
 
 
 class Plan(BaseModel):
-    """What `weitiao check --fix` does, in this order: repair, rename, drop."""
+    """What `weitiao check --fix` does: rows are dropped, of the others texts are repaired and labels renamed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     repair: tuple[Annotated[str, AfterValidator(_kind)], ...] = ()
     """Kinds of odd characters that are taken out of or put right in every text."""
-    rename: dict[str, str] = Field(default_factory=dict)
-    """Label to the name that it gets."""
     drop: tuple[str, ...] = ()
     """Codes of findings: each row that such a finding names is left out."""
+    # Last: in TOML everything behind a table's head belongs to the table.
+    rename: dict[str, str] = Field(default_factory=dict)
+    """Label to the name that it gets."""
 
     @classmethod
     def read(cls, path: Path) -> Plan:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -16,6 +17,8 @@ from weitiao.core import odd
 from weitiao.core.clean import clean
 from weitiao.core.i18n import t
 
+_SIGNS = re.compile(r"(?<!\d)[\W_]+|[\W_]+(?!\d)")
+_NUMBER = re.compile(r"[-+−]?\d[\d.,:/%-]*")
 _LONG = 4  # letters of a name below which one letter apart says nothing (of Chinese: 3)
 _MANY = 2000  # names from which not every two are compared
 
@@ -70,7 +73,8 @@ def _cased(name: str) -> str:
 
 def _bare(name: str) -> str:
     folded = _cased(name)
-    return "".join(c for c in folded if c.isalnum()) or folded
+    # `2.0` and `20`, `-1` and `1` are not one.
+    return folded if _NUMBER.fullmatch(folded) else _SIGNS.sub("", folded) or folded
 
 
 def _typos(ranked: list[str], counts: Mapping[str, int], typo: float, taken: set[str]) -> Iterator[Pair]:
