@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from weitiao.core import plugins
+from weitiao.core import personal, plugins
 from weitiao.core.errors import WeitiaoError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import rng
@@ -354,7 +354,8 @@ def judge(value: float, look: float, stop: float = float("inf")) -> Verdict:
 
 
 def excerpt(text: str, at: int = 0) -> str:
-    """At most 160 characters on one line, those around the place `at`."""
+    """At most 160 characters on one line, those around the place `at`; personal data in them is masked."""
+    text = personal.mask(text)
     start = max(0, min(at - _EXCERPT // 2, len(text) - _EXCERPT))
     cut = text[start : start + _EXCERPT]
     return ("…" if start else "") + " ".join(cut.split()) + ("…" if start + _EXCERPT < len(text) else "")

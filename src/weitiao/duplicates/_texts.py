@@ -140,22 +140,27 @@ def is_copy(a: str, b: str, written: int, edits: float) -> bool:
 
 
 def _exchanged(a: str, b: str) -> bool:
-    """Was one word put in another's place ("What does CPR stand for?", "What does NASA stand for?"), all else equal?
+    """Does only one word stand in another's place ("What does CPR stand for?", "What does NASA stand for?"), or do only
+    numbers differ ("an alarm for 6", "an alarm for 7")? Such rows say different things.
 
-    Then three quarters of at least three edits, of up to four edits all, stand side by side (at most one character
+    A word: three quarters of at least three edits, of up to four edits all, are side by side (at most one character
     between them), and take as well as give two characters or more. Slips of the pen are spread.
     """
     from rapidfuzz.distance import Levenshtein
 
-    ops = [(op.src_pos, op.dest_pos) for op in Levenshtein.editops(a, b)]
-    if len(ops) < 3:
+    ops = Levenshtein.editops(a, b)
+    slip = len(ops) == 1 and ops[0].tag != "replace"  # one digit too few or too many
+    if ops and not slip and all((op.tag == "insert" or a[op.src_pos].isdigit()) and (op.tag == "delete" or b[op.dest_pos].isdigit())
+                   for op in ops):
+        return True
+    places = [(op.src_pos, op.dest_pos) for op in ops]
+    if len(places) < 3:
         return False
-    needed = len(ops) if len(ops) <= 4 else -(-3 * len(ops) // 4)
+    needed = len(places) if len(places) <= 4 else -(-3 * len(places) // 4)
     start = 0
-    for i in range(len(ops)):
-        if i and (ops[i][0] - ops[i - 1][0] > 2 or ops[i][1] - ops[i - 1][1] > 2):
+    for i, (here, there) in enumerate(places):
+        if i and (here - places[i - 1][0] > 2 or there - places[i - 1][1] > 2):
             start = i
         if i - start + 1 >= needed:
-            takes, gives = ops[i][0] - ops[start][0], ops[i][1] - ops[start][1]
-            return min(takes, gives) >= 1
+            return min(here - places[start][0], there - places[start][1]) >= 1
     return False

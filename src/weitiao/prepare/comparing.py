@@ -9,6 +9,7 @@ True
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,10 +29,9 @@ def fields(example: Example) -> list[str]:
     one."""
     out: list[str] = []
     for _, value in sorted(example.inputs.items()):
-        if isinstance(value, str):
-            out.append(value)
-        else:
-            out.extend(str(turn["content"]) for turn in value)
+        for said in [value] if isinstance(value, str) else value:
+            said = said["content"] if isinstance(said, Mapping) else said
+            out.append(said if isinstance(said, str) else json.dumps(said, sort_keys=True))
     return out
 
 

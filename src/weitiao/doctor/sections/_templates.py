@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from weitiao.core import personal
 from weitiao.core.i18n import t
 from weitiao.doctor import Finding, Seen, Spot, excerpt, percent, share
 
@@ -50,7 +51,7 @@ def _finding(seen: Seen, name: str, cut: tuple[int, int], counts: tuple[int, int
         data = text.strip().encode("utf-8", "replace")
         piece = _piece(data, cut[0], name)
         if piece and _digest(piece) == cut[1]:
-            shown = shown or piece.decode("utf-8", "ignore")
+            shown = shown or personal.mask(piece.decode("utf-8", "ignore"))
             spots.add(Spot(example.source, seen.column(role), excerpt(text if name == "head" else text[-120:])))
     said = t("{s} different texts begin with “{x}”", "{s} 个不同文本以“{x}”开头", s=share(*counts), x=shown) \
         if name == "head" else \

@@ -39,7 +39,7 @@ def look(seen: Seen, options: Options) -> Iterator[Finding]:
             counts.update(m.kind for m in found)
             for m in found:
                 if m.kind not in kinds:
-                    kinds[m.kind] = Spot(example.source, seen.column(role), excerpt(personal.mask(text), m.start))
+                    kinds[m.kind] = Spot(example.source, seen.column(role), excerpt(text, m.start))
         for kind, spot in kinds.items():
             spots[kind].add(spot)
     threshold = t("look: from {n} rows on", "注意：达到 {n} 行", n=options.rows)
