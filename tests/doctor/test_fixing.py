@@ -110,7 +110,7 @@ def test_the_proposed_plan_can_be_followed(tmp_path: Path) -> None:
     """Take the # away and run it: what was found is gone."""
     pytest.importorskip("opencc")
     path = lines(tmp_path / "rows.jsonl", rows())
-    doctor.check(recipe(train=path), out=tmp_path / "check", tokenizer=False)
+    doctor.check(recipe(train=path), out=tmp_path / "check", tokenizer=False, sections=("shape", "labels", "forms"))
     proposed = (tmp_path / "check" / "plan.toml").read_text(encoding="utf-8")
     plan = "\n".join(line.removeprefix("# ") for line in proposed.splitlines()
                      if not line.startswith("# What") and ": " not in line)

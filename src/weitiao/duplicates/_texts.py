@@ -148,10 +148,10 @@ def _exchanged(a: str, b: str) -> bool:
     """
     from rapidfuzz.distance import Levenshtein
 
-    ops = Levenshtein.editops(a, b)
+    ops = list(Levenshtein.editops(a, b))
     slip = len(ops) == 1 and ops[0].tag != "replace"  # one digit too few or too many
-    if ops and not slip and all((op.tag == "insert" or a[op.src_pos].isdigit()) and (op.tag == "delete" or b[op.dest_pos].isdigit())
-                   for op in ops):
+    if ops and not slip and all((op.tag == "insert" or a[op.src_pos].isdigit())
+                                and (op.tag == "delete" or b[op.dest_pos].isdigit()) for op in ops):
         return True
     places = [(op.src_pos, op.dest_pos) for op in ops]
     if len(places) < 3:

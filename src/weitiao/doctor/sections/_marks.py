@@ -4,9 +4,10 @@
 [('positive', '[POS]', 'sign')]
 
 A sign is a word between spaces, a pair of Chinese characters, a run of signs that are neither letter nor digit, or the
-first and the last one to three characters. It gives a label away when among the rows that have it the share of that
-label is 95 % or more (lower end of Wilson's interval, its level divided by the number of signs tried: Bonferroni), and
-when that is no accident of language: see `Mark.kind`.
+first and the last one to three characters. It gives a label away when 95 % or more of the rows that have it are of that
+label, when the lower end of that share's interval (Wilson's, its level divided by the number of signs tried: Bonferroni)
+is at least half-way between the label's share of all rows and 1, and when that is no accident of language: see
+`Mark.kind`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def marks(texts: Sequence[str], labels: Sequence[str], cover: float) -> list[Mar
     for sign, counted in tried:
         label, n = counted.most_common(1)[0]
         mark = Mark(label, sign, _kind(sign), n, counted.total(), of[label])
-        if _counts(mark, cover, len(texts)) and _lower(n, counted.total(), z) >= _PURE > of[label] / len(texts):
+        prior = of[label] / len(texts)
+        sure = n >= _PURE * mark.rows and _lower(n, mark.rows, z) >= (1 + prior) / 2
+        if sure and prior < _PURE and _counts(mark, cover, len(texts)):
             found.append(mark)
     return _best(found)
 

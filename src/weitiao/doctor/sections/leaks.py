@@ -73,9 +73,9 @@ def _pairs(seen: Seen, rows: list[Example]) -> tuple[list[str], list[str]]:
 def _signs(seen: Seen, rows: list[Example], options: Options) -> Iterator[Finding]:
     found = _marks.marks(*_pairs(seen, rows), options.cover)
     threshold = t(
-        "stop: a sign that is no word; look: a word; 95 % of the rows that have it are of one label (lower end of the "
-        "interval, for all signs tried), and {c} of the label's rows have it (a word: 60 %)",
-        "停止：非文字符号；注意：词；含有它的行至少 95% 属于同一标签（区间下限，按全部候选校正），"
+        "stop: a sign that is no word; look: a word; 95 % of the rows that have it are of one label (and that is sure "
+        "for all signs tried), and {c} of the label's rows have it (a word: 60 %)",
+        "停止：非文字符号；注意：词；含有它的行至少 95% 属于同一标签（按全部候选校正后仍显著），"
         "且覆盖该标签 {c} 的行（词为 60%）",
         c=percent(options.cover))
     if not found:
