@@ -4,10 +4,10 @@
 [('positive', '[POS]', 'sign')]
 
 A sign is a word between spaces, a pair of Chinese characters, a run of signs that are neither letter nor digit, or the
-first and the last one to three characters. It gives a label away when 95 % or more of the rows that have it are of that
-label, when the lower end of that share's interval (Wilson's, its level divided by the number of signs tried: Bonferroni)
-is at least half-way between the label's share of all rows and 1, and when that is no accident of language: see
-`Mark.kind`.
+first and the last one to three characters. It gives a label away when 95 % or more of the rows that have it are of this
+label, when the lower end of that share's interval (Wilson's, its level divided by the number of signs tried:
+Bonferroni) is at least half-way between the label's share of all rows and 1, and when that is no accident of language:
+see `Mark.kind`.
 """
 
 from __future__ import annotations
