@@ -366,5 +366,5 @@ def share(count: int, of: int) -> str:
 
 
 def percent(value: float) -> str:
-    """`3.5 %`, `0.02 %`: two digits that mean something."""
-    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.1f} %"
+    """`3.5 %`, `0.02 %`, `97.3 %`: digits that mean something."""
+    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.3g} %"
