@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def findings(seen: Seen, look: float, stop: float) -> Iterator[Finding]:
     """One finding where there are any. Several answers to one text are right where answers are texts."""
-    doubtful = _doubtful(seen)
+    # A document of pretraining is its own answer.
+    doubtful: set[int] = set() if seen.task.head().kind == "corpus" else _doubtful(seen)
     if not doubtful:
         return
     code = "labels.several" if seen.writes else "labels.conflicts"
@@ -85,7 +86,7 @@ def _digest(example: Example) -> int:
 
 def _spot(seen: Seen, example: Example, first: Example) -> Spot:
     role, text = next(seen.texts(example))
-    note = str(joined(example.target))
+    note = excerpt(str(joined(example.target)))
     if first is not example:
-        note += t("; at {p}: {x}", "；{p}：{x}", p=first.source, x=joined(first.target))
+        note += t("; at {p}: {x}", "；{p}：{x}", p=first.source, x=excerpt(str(joined(first.target))))
     return Spot(example.source, seen.column(role), excerpt(text), note)
