@@ -29,6 +29,11 @@ def test_the_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
     for _ in range(2):
         assert [e for chunk in store.rows("train") for e in chunk] == examples
     assert store.parts == ("train", "test") and store.count("test") == 10 and list(store.rows("validation")) == []
+    import numpy as np
+
+    places = np.array([0, 5, 4095, 4096, 8999])
+    assert list(store.some("train", places)) == [examples[i] for i in places]
+    assert list(store.some("train", places[:0])) == []
     keys = store.keys("train")
     assert len(keys) == 9000 and len(set(keys.tolist())) == 9000 and (store.keys("test") == keys[:10]).all()
 
@@ -116,7 +121,10 @@ def test_parts_by_a_column_and_values_of_unused_columns(tmp_path: Path) -> None:
     seen, _ = see(recipe(train=path), tmp_path, lambda code, spot: None, tokenizer=False)
     assert (seen.parts, seen.count("test"), seen.unused) == (("train", "test"), 30, ("user",))
     assert {e.meta["user"] for _, e in seen.all()} == {"u0", "u1", "u2"}
-    assert len(seen.sample(50)) == 50 and seen.sample(50) == seen.sample(50)
+    drawn = seen.sample(50)
+    assert len(drawn) == 50 and drawn == seen.sample(50) and {part for part, _ in drawn} == {"train", "test"}
+    assert drawn == [row for row in seen.all() if row in drawn], "in their order, each with its part"
+    assert len(seen.sample(20, ("test",))) == 20
 
 
 def test_chinese(tmp_path: Path) -> None:

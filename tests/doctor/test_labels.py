@@ -102,3 +102,9 @@ def test_numbers_have_no_names(tmp_path: Path) -> None:
     got = checked(tmp_path, [{"text": f"this is item {i}", "score": i / 7} for i in range(150)])
     assert got.task == "regress" and found(got, "labels.balance") is None
     assert json.dumps(got.as_dict())
+
+
+def test_documents_contradict_nothing(tmp_path: Path) -> None:
+    rows = [{"text": f"This is document number {i}."} for i in range(100)]
+    got = checked(tmp_path, [*rows, {"text": "this is document number 7"}], tree={"task": {"name": "pretrain"}})
+    assert got.task == "pretrain" and not got.sections["labels"].findings

@@ -108,6 +108,9 @@ def test_tokens_of_the_model_that_is_named(tmp_path: Path, tiny_folder: Path) ->
     assert (cut.count, places(cut), cut.facts["lost"]) == (1, [4], 82 - 64)
     assert cut.verdict == "look" and cut.facts["tokens"] == 118 * 6 + 82 + 8
     assert (unknown.count, places(unknown), unknown.verdict) == (2, [6], "good")
+    # Of the 60 rows with the label b: [CLS], [SEP], four words each, beside the long one's 62 and the two unknown ones.
+    assert unknown.facts["rates"]["label b"] == 2 / (58 * 6 + 64 + 8)
+    assert set(unknown.facts["rates"]) == {"label b", "language Latin"}
 
 
 def test_a_base_model_that_cannot_be_had_is_said_not_raised(tmp_path: Path) -> None:

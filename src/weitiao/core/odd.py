@@ -18,6 +18,7 @@ _NEXT = ("\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u0
          "\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122")
 _AS_LATIN = re.compile(f"[\u00c2-\u00df][{_NEXT}]|[\u00e0-\u00ef][{_NEXT}]{{2}}|[\u00f0-\u00f4][{_NEXT}]{{3}}")
 _AS_GBK = re.compile(r"[^\x00-\x7f]{5,}")
+_SENSE = 3  # Chinese characters that come about by chance
 _CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uff5e]{3,}")
 _TAGS = ("a|abbr|article|b|blockquote|br|code|dd|del|div|dl|dt|em|font|h[1-6]|head|hr|html|i|iframe|img|input|ins|li|"
          "link|meta|ol|option|p|pre|s|script|section|small|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|u|"
@@ -97,16 +98,27 @@ def _from_gbk(match: re.Match[str]) -> str:
     return match[0]
 
 
+def _whole_from_gbk(text: str) -> str:
+    """The text before all of it was read as GBK, U+FFFD where bytes were lost on the way; as it is where most of it
+    makes no sense as UTF-8. A lone byte swallows the letter behind it, so pieces alone do not always come back."""
+    before = text.encode("gb18030", "ignore").decode("utf-8", "replace")
+    sense = sum(len(m) for m in _CHINESE.findall(before))
+    return before if sense > _SENSE and sense > 2 * before.count("\ufffd") else text
+
+
 def _unmangled(text: str) -> str:
     if text.isascii():
         return text
-    return _AS_GBK.sub(_from_gbk, _AS_LATIN.sub(_from_latin, text))
+    return _whole_from_gbk(_AS_GBK.sub(_from_gbk, _AS_LATIN.sub(_from_latin, text)))
 
 
 def _mangled_places(text: str) -> Iterator[int]:
-    if not text.isascii():
-        for pattern, back in ((_AS_LATIN, _from_latin), (_AS_GBK, _from_gbk)):
-            yield from (m.start() for m in pattern.finditer(text) if back(m) != m[0])
+    if text.isascii():
+        return
+    for pattern, back in ((_AS_LATIN, _from_latin), (_AS_GBK, _from_gbk)):
+        yield from (m.start() for m in pattern.finditer(text) if back(m) != m[0])
+    if _whole_from_gbk(text) != text:
+        yield next(i for i, c in enumerate(text) if not c.isascii())
 
 
 KINDS: dict[str, Kind] = {

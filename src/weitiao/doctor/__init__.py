@@ -204,12 +204,18 @@ class Seen:
 
     def sample(self, most: int, parts: Sequence[str] = ()) -> list[tuple[str, Example]]:
         """At most so many rows of these parts (all, where none is named), drawn by the seed, in their order."""
-        total = sum(map(self.count, parts or self.parts))
-        rows = self.all(parts)
-        if total <= most:
-            return list(rows)
-        chosen = set(rng(self.seed, "doctor").choice(total, most, replace=False).tolist())
-        return [row for i, row in enumerate(rows) if i in chosen]
+        import numpy as np
+
+        counts = [self.count(part) for part in parts or self.parts]
+        if sum(counts) <= most:
+            return list(self.all(parts))
+        chosen = np.sort(rng(self.seed, "doctor").choice(sum(counts), most, replace=False))
+        out, before = [], 0
+        for part, count in zip(parts or self.parts, counts, strict=True):
+            here = chosen[(chosen >= before) & (chosen < before + count)] - before
+            out += [(part, example) for example in self.store.some(part, here)]
+            before += count
+        return out
 
     def keys(self, part: str) -> NDArray[np.uint64]:
         """(rows,) of a part: equal for rows whose inputs are equal when folded (`prepare.comparing.key`)."""
@@ -367,5 +373,5 @@ def share(count: int, of: int) -> str:
 
 
 def percent(value: float) -> str:
-    """`3.5 %`, `0.02 %`: two digits that mean something."""
-    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.1f} %"
+    """`3.5 %`, `0.02 %`, `97.3 %`: digits that mean something."""
+    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.3g} %"

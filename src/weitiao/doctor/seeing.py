@@ -129,4 +129,4 @@ def _reader(recipe: Recipe, seen: Seen, examples: list[Example]) -> tuple[Reader
     except WeitiaoError as e:
         if recipe.model.name != "auto":
             raise
-        return None, e.what
+        return None, f"{excerpt(e.what)} [{e.code}]"

@@ -8,37 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from weitiao.core.i18n import t
 from weitiao.core.text import joined
 from weitiao.doctor import Finding, Seen, Spot, excerpt, judge, percent, share
 from weitiao.example import Example
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 
 def findings(seen: Seen, look: float, stop: float) -> Iterator[Finding]:
     """One finding where there are any. Several answers to one text are right where answers are texts."""
-    doubtful = _doubtful(seen)
+    # A document of pretraining is its own answer.
+    doubtful = set() if seen.task.head().kind == "corpus" else _doubtful(seen)
     if not doubtful:
         return
     code = "labels.several" if seen.writes else "labels.conflicts"
     spots = seen.spots(code)
     first: dict[int, Example] = {}
-    for part in seen.parts:
-        keys = seen.keys(part)
-        at = 0
-        for chunk in seen.rows(part):
-            for example in chunk:
-                key = int(keys[at])
-                at += 1
-                if key in doubtful:
-                    spots.add(_spot(seen, example, first.setdefault(key, example)))
+    for key, example in _having(seen, doubtful):
+        spots.add(_spot(seen, example, first.setdefault(key, example)))
     total = seen.total
     if seen.writes:
         yield Finding(code, "good", t(
@@ -57,22 +45,27 @@ def findings(seen: Seen, look: float, stop: float) -> Iterator[Finding]:
 
 
 def _doubtful(seen: Seen) -> set[int]:
-    """Keys of the inputs that have more than one answer: sixteen bytes a row."""
+    """Keys of the inputs that have more than one answer. Only rows that repeat one another are unpacked."""
     import numpy as np
 
-    keys = np.concatenate([seen.keys(part) for part in seen.parts])
-    answers = _answers(seen)
-    order = np.lexsort((answers, keys))
-    keys, answers = keys[order], answers[order]
-    differ = (keys[1:] == keys[:-1]) & (answers[1:] != answers[:-1])
-    return set(keys[1:][differ].tolist())
+    keys = np.sort(np.concatenate([seen.keys(part) for part in seen.parts]))
+    repeated = set(keys[1:][keys[1:] == keys[:-1]].tolist())
+    first: dict[int, int] = {}
+    return {key for key, example in _having(seen, repeated)
+            if (said := _digest(example)) != first.setdefault(key, said)}
 
 
-def _answers(seen: Seen) -> NDArray[np.uint64]:
+def _having(seen: Seen, wanted: set[int]) -> Iterator[tuple[int, Example]]:
+    """The rows with one of these keys, with their keys."""
     import numpy as np
 
-    found = array("Q", (_digest(example) for _, example in seen.all()))
-    return np.frombuffer(found, np.uint64)
+    if not wanted:
+        return
+    known = np.sort(np.fromiter(wanted, np.uint64, len(wanted)))
+    for part in seen.parts:
+        keys = seen.keys(part)
+        places = np.flatnonzero(known[np.searchsorted(known, keys).clip(max=len(known) - 1)] == keys)
+        yield from zip(keys[places].tolist(), seen.store.some(part, places), strict=True)
 
 
 def _digest(example: Example) -> int:
@@ -85,7 +78,7 @@ def _digest(example: Example) -> int:
 
 def _spot(seen: Seen, example: Example, first: Example) -> Spot:
     role, text = next(seen.texts(example))
-    note = str(joined(example.target))
+    note = excerpt(str(joined(example.target)))
     if first is not example:
-        note += t("; at {p}: {x}", "；{p}：{x}", p=first.source, x=joined(first.target))
+        note += t("; at {p}: {x}", "；{p}：{x}", p=first.source, x=excerpt(str(joined(first.target))))
     return Spot(example.source, seen.column(role), excerpt(text), note)
