@@ -82,6 +82,10 @@ def test_other_numbers_are_no_copy() -> None:
     assert groups(sorted(slip)) == {frozenset(slip)}
 
 
+def test_a_drawing_is_no_licence_to_differ() -> None:
+    assert groups(["Thank you " + "⣿" * 500, "I like cats", "Who are you?"]) == set()
+
+
 def test_each_field_must_be_near() -> None:
     passage = english(random.Random(1), 200)
     with Texts() as texts:

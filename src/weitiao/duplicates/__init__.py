@@ -7,9 +7,10 @@
 ([0, 0, 2, 3], [0, 0, 0, 3])
 
 Two rows are equal when the folded forms (`core.text.fold`) of all their fields are. They are near copies when in each
-field the Levenshtein distance of the folded forms is at most a tenth of the longer one's characters as written (below
-ten characters that is none), unless all that differs is one word put in another's place, or numbers. Candidates come
-from hashes (`_sketch`), every one is verified (`_verify`), and near copies of near copies form one cluster.
+field the Levenshtein distance of the folded forms is at most a tenth of the longer one's characters as written (of
+which at most a quarter counts that folding drops; below ten characters that is none), unless all that differs is one
+word put in another's place, or numbers. Candidates come from hashes (`_sketch`), every one is verified (`_verify`), and
+near copies of near copies form one cluster.
 """
 
 from __future__ import annotations
