@@ -45,7 +45,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     max_length, why_length = _max_length(recipe, base)
     rows, tokens = _sizes(task, train, base, max_length)
     facts = Facts(rows=rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
-                  embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name)
+                  embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
+                  gpu=_on_gpu(recipe.tune.device))
     values, reasons = defaults(facts)
     tune = {k: v for k, v in values.items() if getattr(recipe.tune, k) == "auto"}
     options = task.options.model_dump(mode="json")
@@ -103,6 +104,14 @@ def _base_name(recipe: Recipe, language: str, rows: int, kind: str) -> tuple[str
     if recipe.model.name != "auto":
         return recipe.model.name, t("you named it", "由您指定")
     return models.suggest(language, rows, kind)
+
+
+def _on_gpu(device: str) -> bool:
+    """Whether it will compute on one, as far as can be known before."""
+    import torch
+
+    return device not in ("auto", "cpu") or (
+        device == "auto" and (torch.cuda.is_available() or torch.backends.mps.is_available()))
 
 
 def _licence(name: str) -> str:
