@@ -308,13 +308,13 @@ def page(lines: Sequence[Line], by_length: Mapping[tuple[int, int], list[int]],
     for fault in faults:
         own = [line for line in lines if line[1] == fault]
         planted, hits, beside = (sum(line[i] for line in own) for i in (2, 3, 4))
-        sums.append(f"| {fault} | {len(own)} | {planted} | {share(hits, planted)} | {share(hits, hits + beside)} | "
-                    f"{beside} |")
+        precise = share(hits, hits + beside) if planted else ""
+        sums.append(f"| {fault} | {len(own)} | {planted} | {share(hits, planted)} | {precise} | {beside} |")
     same = sum(a == b for _, _, a, b in known)
     return "\n".join([
         "# Planted faults", "",
-        f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, {facts['processor']}; "
-        f"Python {facts['python']}; {seconds:.0f} s of CPU time. Made by `python benchmarks/planted_faults.py ROOT`.", "",
+        f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, {facts['processor']}; Python {facts['python']}; "
+        f"{seconds:.0f} s of CPU time. Made by `python benchmarks/planted_faults.py ROOT`.", "",
         f"Sets: {', '.join(dict.fromkeys(line[0] for line in lines))}. Up to {PLANTED} rows of each kind and set; "
         "precision = planted rows found / (these + rows found only after planting that were not planted).", "",
         "## All sets together", "", "| fault | sets | planted | recall | precision | raised beside |",

@@ -82,7 +82,7 @@ def test_rows_in_the_order_of_their_labels(tmp_path: Path) -> None:
     data = sorted(rows(), key=lambda r: r["label"])
     order = the(checked(tmp_path, data, **ONLY), "leaks.order")
     assert order.verdict == "look" and order.facts["same"] > 0.99
-    assert runs(["a", "a", "b", "b"]) == (2 / 3, 0.5) and runs(["a"]) == (0.0, 0.0)
+    assert runs(["a", "a", "b", "b"]) == (4, 2 / 3, 0.5) and runs(["a"]) == (1, 0.0, 0.0)
 
 
 def test_users_and_times_on_both_sides(tmp_path: Path) -> None:

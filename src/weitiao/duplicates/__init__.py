@@ -48,8 +48,10 @@ class Found:
     def members(self) -> list[NDArray[np.int64]]:
         """The rows of each cluster of two and more, the cluster with the first row first."""
         order = np.argsort(self.cluster, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(self.cluster[order])) + 1)
-        return [g for g in groups if len(g) > 1]
+        starts = np.flatnonzero(np.diff(self.cluster[order], prepend=-1))
+        sizes = np.diff(starts, append=len(order))
+        large = sizes > 1
+        return [order[start : start + size] for start, size in zip(starts[large], sizes[large], strict=True)]
 
 
 def find(texts: Texts, edits: float = EDITS) -> Found:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +32,7 @@ def look(seen: Seen, file: str) -> Finding:
             texts.add([(text,)])
             places.append(place)
         benchmark = len(places)
-        owners: list[int] = []
+        owners = array("Q")
         for number, (_, example) in enumerate(seen.all()):
             said = [text for _, text in seen.texts(example)]
             texts.add([(text,) for text in said])

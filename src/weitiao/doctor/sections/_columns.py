@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -56,12 +55,19 @@ def predictors(columns: Mapping[str, Sequence[str]], labels: Sequence[str]) -> l
     return out
 
 
-def runs(labels: Sequence[str]) -> tuple[float, float]:
-    """The share of rows that have the label of the row before them, and the share that chance gives: Σ p²."""
-    if len(labels) < 2:
-        return 0.0, 0.0
-    same = sum(a == b for a, b in pairwise(labels)) / (len(labels) - 1)
-    return same, sum((n / len(labels)) ** 2 for n in Counter(labels).values())
+def runs(labels: Iterable[str]) -> tuple[int, float, float]:
+    """How many there are, the share of rows that have the label of the row before them, and the share that chance
+    gives: Σ p²."""
+    counts: Counter[str] = Counter()
+    same, last = 0, ""
+    for label in labels:
+        same += bool(counts) and label == last
+        counts[label] += 1
+        last = label
+    rows = counts.total()
+    if rows < 2:
+        return rows, 0.0, 0.0
+    return rows, same / (rows - 1), sum((n / rows) ** 2 for n in counts.values())
 
 
 def is_group(name: str, values: Sequence[str], texts: int) -> bool:

@@ -4,14 +4,15 @@
     duplicates.near            9 of 300 (3.0 %) rows of train are near copies of an earlier one, in 5 clusters …
     duplicates.test_in_train   4 of 100 (4.0 %) rows of test stand in train, 1 of them word for word
 
-What counts as equal and as near is told in `weitiao.duplicates`. Of ten million rows 24 bytes each are in memory, the
-rest lies in a temporary folder.
+What counts as equal and as near is told in `weitiao.duplicates`. The texts and their
+hashes lie in a temporary folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,8 +52,7 @@ class _Rows:
 
     def __init__(self, seen: Seen, texts: duplicates.Texts, edits: float) -> None:
         self.borders = {}
-        verbatim: list[int] = []
-        targets: list[int] = []
+        verbatim, targets = array("Q"), array("Q")
         start = 0
         for part in seen.parts:
             for chunk in seen.rows(part):
@@ -84,7 +84,7 @@ def look(seen: Seen, options: Options) -> Iterator[Finding]:
         for part, other in _ACROSS:
             if part in seen.parts and other in seen.parts:
                 yield _across(seen, rows, texts, (part, other), options)
-        yield from _templates.look(seen, rows.found.first == np.arange(len(texts)), options.template)
+        yield from _templates.look(seen, options.template)
 
 
 # -- within a part -------------------------------------------------------------------------------------------------

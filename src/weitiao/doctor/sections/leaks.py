@@ -138,14 +138,13 @@ def _predictors(seen: Seen, rows: list[Example]) -> Iterator[Finding]:
 
 def _order(seen: Seen, options: Options) -> Iterator[Finding]:
     for part in seen.parts:
-        labels = [label for chunk in seen.rows(part) for _, label in _single(seen, chunk)]
-        same, chance = _columns.runs(labels)
+        rows, same, chance = _columns.runs(label for chunk in seen.rows(part) for _, label in _single(seen, chunk))
         excess = (same - chance) / (1 - chance) if chance < 1 else 0.0
-        if len(labels) >= 20 and excess >= options.order:
+        if rows >= 20 and excess >= options.order:
             yield Finding("leaks.order", "look", t(
                 "the rows of {p} are sorted by label: {a} follow a row of their own label, by chance {b} would",
                 "{p} 数据按标签排序：{a} 的行与前一行同标签，随机时为 {b}", p=part, a=percent(same), b=percent(chance)),
-                round(same * (len(labels) - 1)), len(labels) - 1,
+                round(same * (rows - 1)), rows - 1,
                 t("look: {p} of what is possible above chance", "注意：超出随机部分达到可能值的 {p}",
                   p=percent(options.order)),
                 do=t("nothing for weitiao tune, which draws its parts; never cut such a file by position",
