@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+_WORDS = ["amber", "birch", "cobalt", "drift", "ember", "fjord", "gravel", "harbor", "indigo", "juniper", "kettle", "lantern", "marble", "nectar", "orchid", "pepper", "quartz", "ribbon", "saffron", "timber", "umber", "velvet", "willow", "yarrow", "zephyr"]
 Weitiao = Callable[..., tuple[int, str, str]]
 
 
 def write(name: str, rows: int, extra: str = "") -> None:
-    lines = [f"number {i} is {'good' if i % 2 else 'bad'} for you,{'ab'[i % 2]}" for i in range(rows)]
+    rng = random.Random(1)
+    lines = [f"{' '.join(rng.sample(_WORDS, 8))},{'ab'[i % 2]}" for i in range(rows)]
     Path(name).write_text("text,label\n" + "\n".join(lines) + "\n" + extra, encoding="utf-8")
 
 

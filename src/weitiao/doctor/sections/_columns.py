@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from weitiao.prepare.dividing import moment
 
 _GAIN = 0.5  # share of the errors of always saying the most frequent label that a column takes away
-_BINS = 20
+_DIFFERENT = 40  # numbers that have an order worth the name
 _GROUP_NAMES = re.compile(r"user|author|speaker|session|customer|patient|account|doc|dialog|thread|group|file|source|"
                           r"page|用户|作者|会话|客户|患者|文档|来源|店|商家", re.IGNORECASE)
 _DATED = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}")
@@ -45,10 +46,11 @@ def predictors(columns: Mapping[str, Sequence[str]], labels: Sequence[str]) -> l
     most = Counter(labels).most_common(1)[0][1] if labels else 0
     out = []
     for name, values in columns.items():
-        ways: dict[Literal["value", "prefix", "order"], list[str]] = {
-            "value": list(values), "prefix": [re.sub(r"\d+", "", v) for v in values], "order": _binned(values)}
-        for why, keys in ways.items():
-            right = _left_one_out(keys, labels) if keys else 0
+        ways: dict[Literal["value", "prefix", "order"], int] = {
+            "value": _left_one_out(values, labels),
+            "prefix": _left_one_out([re.sub(r"\d+", "", v) for v in values], labels),
+            "order": _in_order(values, labels)}
+        for why, right in ways.items():
             if right - most >= _GAIN * (len(labels) - most) > 0 and right - most >= 10:
                 out.append(Predictor(name, why, right, most, len(labels)))
                 break
@@ -103,15 +105,14 @@ def _left_one_out(keys: Sequence[str], labels: Sequence[str]) -> int:
     return right
 
 
-def _binned(values: Sequence[str]) -> list[str]:
-    """Twenty bins of equal size where the values are numbers, dates, or end in numbers, mostly different; else []."""
+def _in_order(values: Sequence[str], labels: Sequence[str]) -> int:
+    """Rows with the label of the row before them, when all are sorted by what are numbers, dates, or ends in a number;
+    0 where they are not, or hardly differ."""
     numbers = [_number(v) for v in values]
-    if not values or None in numbers or len(set(numbers)) < 2 * _BINS:
-        return []
-    order = np.argsort(np.array(numbers, float), kind="stable")
-    out = np.empty(len(values), np.int64)
-    out[order] = np.arange(len(values)) * _BINS // len(values)
-    return [str(b) for b in out]
+    if not values or None in numbers or len(set(numbers)) < _DIFFERENT:
+        return 0
+    order = np.argsort(np.array(numbers, float), kind="stable").tolist()
+    return sum(labels[a] == labels[b] for a, b in pairwise(order))
 
 
 def _number(value: str) -> float | None:
