@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from weitiao import tasks
 from weitiao._version import __version__
-from weitiao.core import files
+from weitiao.core import files, memory
 from weitiao.core.clean import clean
 from weitiao.core.errors import RowError, RunError
 from weitiao.core.i18n import t
@@ -114,6 +114,7 @@ class Bundle:
                     for i, one in zip(index, ask(model, batch), strict=True):
                         found[i] = one
             out += found
+            memory.release()
         return out
 
     def _at(self, precision: Precision) -> Model:

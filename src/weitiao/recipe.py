@@ -117,14 +117,15 @@ class Tune(Section):
     micro_batch_size: Count | Auto = "auto"
     """Rows of one forward pass at most; smaller than batch_size means accumulation, with equal gradients."""
     micro_batch_tokens: Count | Auto = "auto"
-    """Padded tokens of one forward pass at most; auto: 8192, or 2048 where words are learnt."""
+    """Padded tokens of one forward pass at most; auto: 2048, or 8192 on a GPU where no texts are written."""
     learning_rate: Positive | Auto = "auto"
     """Peak rate."""
     head_learning_rate: Positive | Auto = "auto"
     """Peak rate of the new head; auto: as learning_rate."""
     head_start: Literal["auto", "random", "probe"] = "auto"
     """Where a new head begins. probe: at the linear model fitted on the untouched base's features, so that the first
-    steps do not spoil what the base knows; auto: probe where the head is linear (mean pooling), else random."""
+    steps do not spoil what the base knows; auto: probe where the head is new and linear (on the mean, on words), else
+    random."""
     optimizer: Literal["adamw", "adam", "nadam", "radam", "rmsprop", "sgd", "adafactor", "muon"] = "adamw"
     """torch.optim's class of that name."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

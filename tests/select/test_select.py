@@ -113,3 +113,11 @@ def test_tagging_takes_more_epochs_and_a_faster_head() -> None:
     assert few["head_learning_rate"] > few["learning_rate"]
     assert many["head_learning_rate"] > 10 * many["learning_rate"]
     assert few["learning_rate"] > defaults(replace(FACTS, rows=96))[0]["learning_rate"]
+
+
+def test_a_forward_pass_holds_what_a_cache_holds_and_more_on_a_gpu() -> None:
+    def tokens(**other: object) -> int:
+        return int(defaults(replace(FACTS, **other))[0]["micro_batch_tokens"])  # type: ignore[arg-type]
+
+    assert tokens() < tokens(gpu=True)
+    assert tokens(gpu=True, task="generate", outputs=0) == tokens()  # the vocabulary's logits, not the layers, bound it

@@ -344,7 +344,8 @@ def test_no_answer_by_the_threshold_of_the_validation_rows() -> None:
     task.fit([example("q", PASSAGE, "France"), example("q", PASSAGE)])
     right, none = {"text": ["answer0"]}, {"text": []}
     rows, targets = [spans(3.0), spans(2.0, 1.0), spans(1.0), spans(0.5)], [right, right, none, none]
-    assert task.quick(rows, targets)["f1"] == 0.5
+    assert task.score(rows, targets)[0].value == 0.5  # at the threshold 0
+    assert task.quick(rows, targets)["f1"] == 1.0 and task.threshold == 0.0  # what it would be at the best one
     task.calibrate(rows, targets)
     assert -2.0 < task.threshold < -1.0
     assert task.quick(rows, targets) == {"f1": 1.0, "exact_match": 1.0}
@@ -367,6 +368,16 @@ def test_where_every_question_has_an_answer_one_is_always_given() -> None:
     assert sum(x["probability"] for x in got["n_best"]) == pytest.approx(1.0)
     (empty,) = task.decode([()])
     assert empty["answer"] == "" and empty["n_best"] == [] and empty.keys() == task.specimen().keys()
+
+
+def test_a_row_without_any_span_chooses_no_threshold() -> None:
+    task = make()
+    task.fit([example("q", PASSAGE, "France"), example("q", PASSAGE)])
+    right, none = {"text": ["answer0"]}, {"text": []}
+    task.calibrate([(), spans(3.0), spans(1.0)], [none, right, none])
+    assert -3.0 < task.threshold < -1.0
+    task.calibrate([()], [right])
+    assert -3.0 < task.threshold < -1.0
 
 
 def test_a_fixed_threshold_is_kept() -> None:

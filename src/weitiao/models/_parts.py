@@ -91,8 +91,19 @@ class Model(nn.Module):
         """Those that stay float32 where the rest is trained in fewer bits: the head, mostly a few numbers."""
         return self.head_parameters()
 
+    @property
+    def probes(self) -> bool:
+        """Is the head one new linear layer on `features`? Then `set_head` can begin with a fitted one."""
+        return False
+
+    def features(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """float32: what a linear head sees, a vector a row (W, hidden) or a token (W, T, hidden). Raises ModelError
+        `model.no_linear_head` where there is none."""
+        raise no_linear_head()
+
     def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
-        """Begin with a linear head. Raises ModelError `model.no_linear_head` where there is none."""
+        """Begin with a linear head, logits = weight @ features + bias; `weight` is (outputs, hidden), `bias`
+        (outputs,). Raises ModelError `model.no_linear_head` where there is none."""
         raise no_linear_head()
 
     @abstractmethod

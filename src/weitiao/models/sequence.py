@@ -68,13 +68,21 @@ class TextModel(Model):
         if self.classifier is None:
             logits: torch.Tensor = self.body(**_inputs(input_ids, attention_mask, token_type_ids)).logits
             return logits
-        pooled = self.dropout(self.features(input_ids, attention_mask, token_type_ids))
+        pooled = self.dropout(self._pooled(input_ids, attention_mask, token_type_ids))
         with torch.autocast(pooled.device.type, enabled=False):  # a few numbers: not worth rounding
             out: torch.Tensor = self.classifier(pooled.to(self.classifier.weight.dtype))
         return out
 
-    def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor,
-                 token_type_ids: torch.Tensor | None = None) -> torch.Tensor:
+    @property
+    def probes(self) -> bool:
+        return self.classifier is not None
+
+    def features(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """(W, hidden): see `_pooled`."""
+        return self._pooled(**inputs)
+
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor,
+                token_type_ids: torch.Tensor | None = None) -> torch.Tensor:
         """(W, hidden) float32: the mean over the tokens' last hidden states, normalised; what `classifier` sees."""
         hidden = self.base(**_inputs(input_ids, attention_mask, token_type_ids)).last_hidden_state
         with torch.autocast(hidden.device.type, enabled=False):
@@ -95,10 +103,7 @@ class TextModel(Model):
         return [f"{self.prefix}{names.layers}.{self.body.config.num_hidden_layers}", names.dense, names.final]
 
     def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
-        """Begin with a linear classifier fitted on `features`: logits = weight @ features + bias.
-
-        `weight` is (outputs, hidden), `bias` (outputs,). Raises ModelError `model.no_linear_head` for native heads.
-        """
+        """Raises ModelError `model.no_linear_head` for native heads."""
         if self.classifier is None:
             super().set_head(weight, bias)
         assert self.classifier is not None

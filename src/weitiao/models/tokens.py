@@ -25,6 +25,7 @@ from weitiao.models._parts import Model, another, padding_leaks, probe, set_drop
 from weitiao.models.spec import HeadSpec
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from transformers import PreTrainedModel
 
     from weitiao.models import Base
@@ -59,6 +60,34 @@ class TokenModel(Model):
         """(W, T) ids and mask to (W, T, outputs); for spans the two outputs are start and end."""
         got = self.body(**inputs)
         return torch.stack([got.start_logits, got.end_logits], -1) if self.head.kind == "span" else got.logits
+
+    @property
+    def probes(self) -> bool:
+        """Where no part of a tagging head but one linear layer is new or known (BERT's, RoBERTa's, GPT-2's, …)."""
+        return self.head.kind == "tokens" and self._linear() is not None
+
+    def _linear(self) -> nn.Linear | None:
+        """The new linear layer that is the whole head."""
+        names = {n for n, _ in self.body.named_parameters() if not n.startswith(self.prefix)}
+        name = next(iter(names), "").rpartition(".")[0]
+        found = self.body.get_submodule(name) if name else None
+        alone = isinstance(found, nn.Linear) and names == {f"{name}.weight", f"{name}.bias"} <= self.fresh
+        return found if alone and isinstance(found, nn.Linear) else None
+
+    def features(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """(W, T, hidden): the last hidden states."""
+        states: torch.Tensor = self.base(**inputs).last_hidden_state
+        return states.float()
+
+    def set_head(self, weight: ArrayLike, bias: ArrayLike) -> None:
+        """Raises ModelError `model.no_linear_head` where the head is more than one new linear layer."""
+        final = self._linear()
+        if final is None:
+            super().set_head(weight, bias)
+        assert final is not None
+        with torch.no_grad():
+            final.weight.copy_(torch.as_tensor(weight))
+            final.bias.copy_(torch.as_tensor(bias))
 
     def save(self, folder: Path, tokenizer: Any) -> None:
         with _load.quiet():

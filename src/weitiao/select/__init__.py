@@ -44,7 +44,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     longest, why_length = max_length(recipe, base)
     rows, tokens = _sizes(task, train, base, longest)
     facts = Facts(rows=rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
-                  embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name)
+                  embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
+                  gpu=_on_gpu(recipe.tune.device))
     values, reasons = defaults(facts)
     tune = {k: v for k, v in values.items() if getattr(recipe.tune, k) == "auto"}
     options = task.options.model_dump(mode="json")
@@ -104,6 +105,14 @@ def base_name(recipe: Recipe, language: str, rows: int, name: str, task: Task) -
     if recipe.model.name != "auto":
         return recipe.model.name, t("you named it", "由您指定")
     return models.suggest(language, rows, "translation" if name == "translate" else task.head().kind)
+
+
+def _on_gpu(device: str) -> bool:
+    """Whether it will compute on one, as far as can be known before."""
+    import torch
+
+    return device not in ("auto", "cpu") or (
+        device == "auto" and (torch.cuda.is_available() or torch.backends.mps.is_available()))
 
 
 def _licence(name: str) -> str:

@@ -234,17 +234,23 @@ class Task:
 
     def calibrate(self, rows: Outputs, targets: Sequence[Any]) -> None:
         """The threshold with the best F1 on these (validation) rows, where questions may have no answer."""
-        if self.abstains and self.options.threshold == "auto" and len(rows):
-            from weitiao.metrics import answers
+        self.threshold = self._best_threshold(rows, targets)
 
-            right = [x["text"] for x in targets]
-            self.threshold = answers.best_threshold(
-                [-r[0].score for r in rows], answers.each(right, [r[0].text for r in rows])[0],
-                answers.each(right, [""] * len(rows))[0])
+    def _best_threshold(self, rows: Outputs, targets: Sequence[Any]) -> float:
+        """The one in use where none is to be chosen."""
+        from weitiao.metrics import answers
 
-    def _given(self, spans: _spans.Spans) -> str:
+        found = [(r[0], x["text"]) for r, x in zip(rows, targets, strict=True) if r]
+        if not (self.abstains and self.options.threshold == "auto" and found):
+            return self.threshold
+        right = [texts for _, texts in found]
+        return answers.best_threshold(
+            [-span.score for span, _ in found], answers.each(right, [span.text for span, _ in found])[0],
+            answers.each(right, [""] * len(found))[0])
+
+    def _given(self, spans: _spans.Spans, threshold: float) -> str:
         """The answer; "" for none."""
-        held_back = not spans or (self.abstains and -spans[0].score > self.threshold)
+        held_back = not spans or (self.abstains and -spans[0].score > threshold)
         return "" if held_back else spans[0].text
 
     def specimen(self) -> dict[str, Any]:
@@ -260,7 +266,7 @@ class Task:
         from scipy.special import softmax
 
         p = [float(x) for x in softmax([*(s.score for s in spans), *([0.0] if self.abstains or not spans else [])])]
-        answer = self._given(spans)
+        answer = self._given(spans, self.threshold)
         said: dict[str, Any] = {"answer": answer, "probability": p[0] if answer else p[-1]}
         said |= {"start": spans[0].start, "end": spans[0].end, "score": spans[0].score} if answer else \
             {"start": None, "end": None, "score": 0.0}
@@ -275,8 +281,8 @@ class Task:
         """F1 first, in the SQuAD or the CMRC way by the right answers' language."""
         from weitiao.metrics import answers
 
-        return answers.scores([x["text"] for x in targets], [self._given(s) for s in outputs], seed=seed,
-                              resamples=resamples)
+        return answers.scores([x["text"] for x in targets], [self._given(s, self.threshold) for s in outputs],
+                              seed=seed, resamples=resamples)
 
     def score_rows(self, rows: Outputs, targets: Sequence[Any], *, seed: int = 0,
                    resamples: int = 2000) -> list[Score]:
@@ -293,16 +299,19 @@ class Task:
 
     def correct(self, outputs: Outputs, targets: Sequence[Any]) -> NDArray[np.float64]:
         """Each row's F1."""
-        return self._each(outputs, targets)[0]
+        return self._each(outputs, targets, self.threshold)[0]
 
     def quick(self, rows: Outputs, targets: Sequence[Any]) -> dict[str, float]:
-        f1, exact = self._each(rows, targets)
+        """At the threshold that `calibrate` would choose by these rows: at any other, steps are judged by how well
+        theirs happens to lie."""
+        f1, exact = self._each(rows, targets, self._best_threshold(rows, targets))
         return {"f1": float(f1.mean()), "exact_match": float(exact.mean())}
 
-    def _each(self, outputs: Outputs, targets: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _each(self, outputs: Outputs, targets: Sequence[Any],
+              threshold: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         from weitiao.metrics import answers
 
-        return answers.each([x["text"] for x in targets], [self._given(s) for s in outputs])
+        return answers.each([x["text"] for x in targets], [self._given(s, threshold) for s in outputs])
 
 
 _PASSAGE = "the movie was very good and the food was bad"

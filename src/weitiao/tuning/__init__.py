@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weitiao.core import files
+from weitiao.core import files, memory
 from weitiao.core.i18n import t
 from weitiao.events import Event, Note, Progress, Validated
 from weitiao.recipe import Recipe
@@ -91,6 +91,7 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> int:
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made."""
     step = session.resume(lambda text: on_event(Note(text)))
     pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
+    spare = memory.Spare()
     with signals() as stop:
         for update in updates(session.engine, step, step if session.exhausted else plan.steps):
             step = update.step
@@ -107,6 +108,7 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> int:
                 on_event(Note(t("stopped early: {n} validations without a better {m}",
                                 "提前停止：{n} 次验证没有更好的 {m}", m=session.metric, n=session.patience)))
                 break
+            spare.release()
             if stop.asked or plan.saves(step, session.seconds_unsaved):
                 session.save(step)
             if stop.asked and step < plan.steps:

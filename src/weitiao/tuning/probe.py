@@ -9,6 +9,7 @@ spoils what it knows. With few labels that costs points (docs/log.md).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,26 +28,43 @@ from weitiao.tuning.batches import pack
 from weitiao.tuning.loop import Rows
 
 if TYPE_CHECKING:
-    from weitiao.models.sequence import TextModel
+    from weitiao.models.build import Model
 
 STRENGTH = 3e-2  # of the squared weights beside the mean loss (docs/log.md)
+WORDS_STRENGTH = 1e-3  # the same for words, whose features are standardised first
 MOST_ROWS = 8192  # more rows hardly move a linear model of some hundred features, and each costs a forward pass
+MOST_TOKENS = 200_000  # of rows whose words are learnt: each word is kept
 _ITERATIONS = 100
 
 
-def begin(model: TextModel, task: Task, rows: Rows, device: torch.device, *, seed: int, most_tokens: int,
+def begin(model: Model, task: Task, rows: Rows, device: torch.device, *, seed: int, most_tokens: int,
           path: Path) -> None:
     """Give `model` the fitted head and keep it at `path`; a resumed run reads it from there.
 
-    Needs a head that is linear on `model.features`. Rows are drawn by `seed` where there are more than `MOST_ROWS`.
+    Rows are drawn by `seed` where there are more than `MOST_ROWS` (or `MOST_TOKENS`). Raises ModelError
+    `model.no_linear_head` where the head is not linear on `model.features`.
     """
     if not path.is_file():
-        chosen = sorted(rng(seed, "probe").permutation(len(rows.encoded))[:MOST_ROWS].tolist())
-        features, batch = _features(model, task, rows, chosen, device, most_tokens)
-        weight, bias = fit(features, task, batch, STRENGTH)
+        words = task.head().kind == "tokens"
+        chosen = _chosen(rows, seed, MOST_TOKENS if words else None)
+        features, batch = _features(model, task, rows, chosen, device, most_tokens, words=words)
+        weight, bias = fit_standardised(features, task, batch, WORDS_STRENGTH) if words else \
+            fit(features, task, batch, STRENGTH)
         files.write_bytes(path, save({"weight": weight, "bias": bias}))
     head = load_file(path)
     model.set_head(head["weight"], head["bias"])
+
+
+def fit_standardised(features: torch.Tensor, task: Task, batch: Batch,
+                     strength: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """`fit` on features of mean 0 and deviation 1 each, written for the features as they are.
+
+    Hidden states have no common scale: a few of their numbers are a hundred times as large as the others.
+    """
+    centre, scale = features.mean(0), features.std(0).clamp(min=1e-6)
+    weight, bias = fit((features - centre) / scale, task, batch, strength)
+    weight = weight / scale
+    return weight, bias - weight @ centre
 
 
 def fit(features: torch.Tensor, task: Task, batch: Batch, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,11 +76,13 @@ def fit(features: torch.Tensor, task: Task, batch: Batch, strength: float) -> tu
     if head.problem_type == "multi_label_classification":
         strength /= head.outputs  # that loss is a mean over the labels
     weight, bias = nn.Parameter(torch.zeros(head.outputs, features.shape[1])), nn.Parameter(torch.zeros(head.outputs))
+    shape = (1, len(features), -1) if head.kind == "tokens" else (len(features), -1)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
 
     def objective() -> torch.Tensor:
         optimizer.zero_grad()
-        value = task.loss_sum(features @ weight.T + bias, batch) / task.count(batch) + strength * weight.square().sum()
+        logits = (features @ weight.T + bias).reshape(shape)
+        value = task.loss_sum(logits, batch) / task.count(batch) + strength * weight.square().sum()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
@@ -76,18 +96,34 @@ def fit(features: torch.Tensor, task: Task, batch: Batch, strength: float) -> tu
     return weight.detach(), bias.detach()
 
 
+def _chosen(rows: Rows, seed: int, most_tokens: int | None) -> list[int]:
+    order = rng(seed, "probe").permutation(len(rows.encoded))[:MOST_ROWS]
+    if most_tokens is not None:
+        sizes = np.cumsum([sum(map(len, rows.encoded[i].windows)) for i in order])
+        order = order[: max(1, int((sizes <= most_tokens).sum()))]
+    return sorted(order.tolist())
+
+
+def _features(model: Model, task: Task, rows: Rows, chosen: list[int], device: torch.device, most_tokens: int, *,
+              words: bool) -> tuple[torch.Tensor, Batch]:
+    """Per row (the mean over its windows) or per word its features, (n, hidden) on the CPU, and the batch of the
+    targets, for words as if all stood in one row."""
+    parts, targets = [], []
+    for features, batch in _seen(model, task, rows, chosen, device, most_tokens):
+        parts.append(features.flatten(0, 1)[batch["place"]].cpu() if words else
+                     torch.from_numpy(np.stack(task.rows(features, batch))))
+        targets.append(batch["targets"].cpu())
+    together = torch.cat(parts)
+    whose = {"place" if words else "owner": torch.arange(len(together))}
+    return together, Batch(whose, targets=torch.cat(targets))
+
+
 @torch.no_grad()
-def _features(model: TextModel, task: Task, rows: Rows, chosen: list[int], device: torch.device,
-              most_tokens: int) -> tuple[torch.Tensor, Batch]:
-    """Per row its features (the mean over its windows), (n, hidden) on the CPU, and the batch of the targets."""
+def _seen(model: Model, task: Task, rows: Rows, chosen: list[int], device: torch.device,
+          most_tokens: int) -> Iterator[tuple[torch.Tensor, Batch]]:
     training = model.training
     model.eval()
-    parts, targets = [], []
     for micro in pack(chosen, rows.sizes, len(chosen), most_tokens):
         batch = rows.batch(micro, task, device)
-        features = model.features(**{k: batch[k] for k in INPUTS if k in batch}).float()
-        parts.append(torch.from_numpy(np.stack(task.rows(features, batch))))
-        targets.append(batch["targets"].cpu())
+        yield model.features(**{k: batch[k] for k in INPUTS if k in batch}).float(), batch
     model.train(training)
-    together = torch.cat(parts)
-    return together, Batch(owner=torch.arange(len(together)), targets=torch.cat(targets))

@@ -22,7 +22,6 @@ from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.models._parts import no_linear_head
 from weitiao.models.language import LanguageModel
-from weitiao.models.sequence import TextModel
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
 from weitiao.tuning import attention, embeddings, fill, optim, precision, probe, schedule
@@ -70,10 +69,9 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if fills:
         _begin_filling(job, device, bf16=choice.name == "bf16")
     engine = _engine(job, stack, device, choice.name)
-    if tune.head_start == "probe" and not (isinstance(job.model, TextModel) or fills):
+    if tune.head_start == "probe" and not (job.model.probes or fills):
         raise no_linear_head()
-    if isinstance(job.model, TextModel) and (
-            tune.head_start == "probe" or (tune.head_start == "auto" and job.model.pooling == "mean")):
+    if job.model.probes and tune.head_start != "random":
         probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
                     most_tokens=int(tune.micro_batch_tokens), path=job.home / "head.safetensors")
     plan = began or _plan(job, engine, choice, now)
