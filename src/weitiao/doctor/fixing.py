@@ -90,9 +90,11 @@ def fix(recipe: Recipe, plan: Plan, out: Path, thresholds: Mapping[str, Mapping[
                        fix=t("choose another --out", "请换一个 --out"))
     sections = list(dict.fromkeys(code.partition(".")[0] for code in plan.drop))
     doomed: dict[str, str] = {}
+    told: set[str] = set()
 
     def listen(code: str, spot: Spot) -> None:
         if code in plan.drop:
+            told.add(code)
             doomed.setdefault(spot.source, code)
 
     with tempfile.TemporaryDirectory(prefix="weitiao-fix-") as scratch:
@@ -106,7 +108,7 @@ def fix(recipe: Recipe, plan: Plan, out: Path, thresholds: Mapping[str, Mapping[
     with files.new_folder(out) as folder:
         progress(t("Writing …", "正在写出……"))
         done = _copy(understood, folder, mender, doomed)
-    return Fixed(out, *done, tuple(code for code in plan.drop if code not in doomed.values()))
+    return Fixed(out, *done, tuple(code for code in plan.drop if code not in told))
 
 
 def _copy(understood: Understood, folder: Path, mender: Mender,
