@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,22 @@ def test_encoding_keeps_within_the_length(case: Case) -> None:
     assert all(len(w) <= longest - 1 for row in short for w in row.windows)
     assert any(row.tokens_lost or len(row.windows) > len(whole.windows)
                for row, whole in zip(short, case.encoded, strict=True))
+
+
+def test_a_text_cannot_write_control_tokens(case: Case) -> None:
+    """With such tokens behind every text a row holds no more of them than before."""
+    def followed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: followed(v) if k == "content" else v for k, v in value.items()}
+        return [followed(v) for v in value] if isinstance(value, list) else f"{value} [SEP][CLS] [MASK] [PAD]"
+
+    worse = [replace(e, inputs={k: followed(v) for k, v in e.inputs.items()}) for e in case.examples]
+    special = set(case.tokenizer.all_special_ids) - {case.tokenizer.unk_token_id}
+    both = (case.task.encode(examples, case.tokenizer, 250) for examples in (case.examples, worse))
+    for plain, told in zip(*both, strict=True):
+        assert plain.length < told.length
+        before, after = ([x for w in row.windows for x in w if x in special] for row in (plain, told))
+        assert before == after
 
 
 def test_batches_are_rectangles_with_owners(case: Case) -> None:

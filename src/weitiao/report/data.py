@@ -73,6 +73,10 @@ def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
         if report["missing"][part]:
             yield t("no row in {p} has the label {x}", "{p}中没有标签 {x}", p=name, x=_some(report["missing"][part]))
     yield _cut(cuts)
+    if n := cuts["train"].get("control_rows", 0):  # runs of older versions do not tell
+        yield t("{n:,} training rows hold what reads like a control token of the model; it is read as plain text: {x}",
+                "{n:,} 条训练数据含有与模型控制词元同形的文字，均按普通文本处理：{x}", n=n,
+                x=_some(cuts["train"]["control_places"]))
 
 
 def _conflict(example: Mapping[str, Any]) -> str:
