@@ -4,10 +4,11 @@
     weitiao tune reviews.csv --model runs/manuals/model
 
 A row is a document. It is cut into blocks of at most model.max_length tokens; nothing is cut off, and each block is a
-row of the training. What is reported is bits per byte on held-out documents, before and after:
+row of the training. A decoder also learns where a document ends, by its end token behind the last block. What is
+reported is bits per byte on held-out documents, before and after:
 
 - a decoder's are exact: each token but a document's very first (where the tokenizer puts nothing before a text) is
-  foreseen once;
+  foreseen once; the end token, which stands for no byte of the text, is learnt and does not count;
 - an encoder's are pseudo bits per byte: of a share of the tokens, drawn once for each block and replaced by the mask,
   the bits that they cost by the bytes that they stand for.
 
@@ -138,7 +139,8 @@ class Task:
     def collate(self, rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch:
         """Blocks padded to the longest, with the drawn places of each block; `redrawn` gives those of a step.
 
-        `places` (P,) of the flattened (W, T), `targets` (P,), `place_owner` (P,): the row, `bytes` (P,).
+        `places` (P,) of the flattened (W, T), `targets` (P,), `place_owner` (P,): the row, `bytes` (P,), `_blocks.END`
+        for an end.
         """
         batch = _shared.collate(rows, pad_id, "right")
         batch |= self._drawn(batch, rows, None)
@@ -279,9 +281,10 @@ def _costs(nats: torch.Tensor, batch: Batch) -> Outputs:
 
     from weitiao.metrics.likelihood import Cost
 
-    owner, n = batch["place_owner"].cpu().numpy(), int(batch["owner"][-1]) + 1
+    counted, n = (batch["bytes"] >= 0).cpu().numpy(), int(batch["owner"][-1]) + 1
+    owner = batch["place_owner"].cpu().numpy()[counted]
     sums = [np.bincount(owner, weights, minlength=n) for weights in (
-        nats.cpu().double().numpy(), np.ones(len(owner)), batch["bytes"].cpu().numpy())]
+        nats.cpu().double().numpy()[counted], np.ones(len(owner)), batch["bytes"].cpu().numpy()[counted])]
     return [Cost(float(cost), int(tokens), int(size)) for cost, tokens, size in zip(*sums, strict=True)]
 
 
