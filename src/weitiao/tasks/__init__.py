@@ -101,8 +101,11 @@ class Encoded:
         return max(map(len, self.windows))
 
     def apart(self) -> list[Encoded]:
-        """Each window as a row of its own, where the target has an entry for each (`HeadSpec.kind` "corpus")."""
-        return [Encoded((window,), (), (target,)) for window, target in zip(self.windows, self.target, strict=True)]
+        """Each window as a row of its own, where the target and the notes, if there are any, have an entry for each
+        (`HeadSpec.kind` "corpus")."""
+        notes = [None] * len(self.windows) if self.notes is None else [(x,) for x in self.notes]
+        return [Encoded((window,), (), (target,), notes=note)
+                for window, target, note in zip(self.windows, self.target, notes, strict=True)]
 
 
 class Batch(dict[str, Any]):

@@ -13,6 +13,7 @@ import numpy as np
 
 from weitiao.core.errors import ModelError, RecipeError
 from weitiao.core.i18n import t
+from weitiao.tasks import _wholewords
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ class Blocks(NamedTuple):
 
     ids: tuple[tuple[int, ...], ...]
     bytes: tuple[tuple[int, ...], ...]
+    words: tuple[tuple[int, ...], ...] | None = None  # of each token, see `_wholewords`
 
 
 def frame(tokenizer: Any, kind: str) -> Frame:
@@ -62,8 +64,8 @@ def _end(tokenizer: Any) -> tuple[int, ...]:
     return (end,)
 
 
-def cut(tokenizer: Any, texts: Sequence[str], length: int, ends: Frame) -> list[Blocks]:
-    """Every text in blocks of at most `length` tokens. Nothing is cut off.
+def cut(tokenizer: Any, texts: Sequence[str], length: int, ends: Frame, *, words: bool = False) -> list[Blocks]:
+    """Every text in blocks of at most `length` tokens, with `words` also the word of each token. Nothing is cut off.
 
     Raises RecipeError where `length` leaves no room, ModelError `model.unknown_words` where the tokenizer does not know
     most of the texts.
@@ -81,7 +83,11 @@ def cut(tokenizer: Any, texts: Sequence[str], length: int, ends: Frame) -> list[
                         return_token_type_ids=False, verbose=False)
         for text, ids, offsets in zip(some, got["input_ids"], got["offset_mapping"], strict=True):
             sizes = np.append(_sizes(text, offsets), [END] * len(ends.end)).astype(np.int64)
-            out.append(_blocks([*ids, *ends.end], sizes, room, ends))
+            whole = _blocks([*ids, *ends.end], sizes.tolist(), room, ends)
+            if words:
+                found = _blocks(ids, _wholewords.numbers(text, offsets), room, ends)
+                whole = whole._replace(words=found.bytes)
+            out.append(whole)
             tokens += len(ids)
             unknown += ids.count(tokenizer.unk_token_id)
     if unknown > _MOST_UNKNOWN * max(1, tokens):
@@ -104,14 +110,14 @@ def _sizes(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     return sizes
 
 
-def _blocks(ids: Sequence[int], sizes: NDArray[np.int64], room: int, ends: Frame) -> Blocks:
+def _blocks(ids: Sequence[int], sizes: Sequence[int], room: int, ends: Frame) -> Blocks:
     made: list[tuple[int, ...]] = []
     bytes_: list[tuple[int, ...]] = []
     start, repeated = 0, 0
     while start < len(ids) or not made:
         stop = min(len(ids), start + room - repeated)
         made.append((*ends.before, *ids[start - repeated : stop], *ends.after))
-        bytes_.append((*[CONTEXT] * (len(ends.before) + repeated), *sizes[start:stop].tolist(),
+        bytes_.append((*[CONTEXT] * (len(ends.before) + repeated), *sizes[start:stop],
                        *[CONTEXT] * len(ends.after)))
         start, repeated = stop, ends.shared
     return Blocks(tuple(made), tuple(bytes_))
