@@ -120,8 +120,8 @@ class Task:
         return ""
 
     def bind(self, kind: str, tokenizer: Any) -> None:
-        """Raises ModelError `model.no_mask` for an encoder whose tokenizer has no mask token, RecipeError where a decoder
-        should hide whole words; an encoder-decoder is refused when it is built."""
+        """Raises ModelError `model.no_mask` for an encoder whose tokenizer has no mask token, RecipeError for a decoder
+        that is to hide whole words; an encoder-decoder is refused when it is built."""
         import numpy as np
 
         if kind == "encoder" and tokenizer.mask_token_id is None:
