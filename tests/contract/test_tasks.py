@@ -200,6 +200,12 @@ def test_comparing_a_system_with_itself_establishes_nothing(case: Case) -> None:
     assert got.metric == case.task.score(outputs, [e.target for e in case.examples])[0].name
 
 
+def test_only_a_task_that_says_so_calibrates(case: Case) -> None:
+    before = case.task.state()
+    case.task.calibrate(case.said(), [e.target for e in case.examples])
+    assert case.task.calibrates or case.task.state() == before
+
+
 def test_what_validation_watches_is_what_quick_gives(case: Case) -> None:
     quick = case.task.quick(case.said(), [e.target for e in case.examples])
     assert tuple(quick) == case.task.watched

@@ -144,6 +144,10 @@ class Task(Protocol):
     likelihood: ClassVar[bool]  # is the probability of the right answer itself a score? then see `score_rows`
 
     @property
+    def calibrates(self) -> bool:
+        """Does `calibrate` learn anything with these options and rows? If not, it is not called."""
+
+    @property
     def options(self) -> BaseModel: ...
 
     @property
@@ -209,7 +213,7 @@ class Task(Protocol):
 
     def calibrate(self, rows: Outputs, targets: Sequence[Any]) -> None:
         """Learn from the validation rows what answers need beside the weights (a threshold); becomes part of
-        `state`. Called once, with the best step's `rows`, before the bundle is written."""
+        `state`. Called once where `calibrates`, with the best step's `rows`, before the bundle is written."""
 
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """Predictions as a person reads them: {"label": ..., "probability": ..., "probabilities": {...}}."""

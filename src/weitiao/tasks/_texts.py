@@ -110,6 +110,7 @@ class Task:
     """See `weitiao.tasks.Task`. Targets of examples are a text, or a list of right ones; outputs are `Text`s."""
 
     likelihood: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("perplexity",)
 
     def __init__(self, form: Form, options: Options, columns: Mapping[str, str]) -> None:

@@ -78,6 +78,10 @@ class Task:
     def watched(self) -> tuple[str, ...]:
         return ("f1_micro", "f1_macro", "lrap") if self.multi else ("accuracy", "f1_macro")
 
+    @property
+    def calibrates(self) -> bool:
+        return self.multi and self.options.threshold == "auto"
+
     # -- data ------------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -271,7 +275,7 @@ class Task:
 
     def calibrate(self, outputs: Outputs, targets: Sequence[Any]) -> None:
         """Several labels a row: the threshold with the best micro-F1 on these (validation) rows."""
-        if self.multi and self.options.threshold == "auto" and len(outputs):
+        if self.calibrates and len(outputs):
             from weitiao.metrics.multilabel import best_threshold
 
             self.threshold = best_threshold(self._probabilities(outputs), self.numbers(targets))

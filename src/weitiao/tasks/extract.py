@@ -69,6 +69,10 @@ class Task:
     def watched(self) -> tuple[str, ...]:
         return "f1", "exact_match"
 
+    @property
+    def calibrates(self) -> bool:
+        return self.abstains and self.options.threshold == "auto"
+
     # -- data ------------------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -219,7 +223,7 @@ class Task:
         from weitiao.metrics import answers
 
         found = [(r[0], x["text"]) for r, x in zip(rows, targets, strict=True) if r]
-        if not (self.abstains and self.options.threshold == "auto" and found):
+        if not (self.calibrates and found):
             return self.threshold
         right = [texts for _, texts in found]
         return answers.best_threshold(

@@ -73,6 +73,7 @@ class Task:
 
     BASELINES: ClassVar[tuple[str, ...]] = ("untouched",)
     likelihood: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("bits_per_byte", "perplexity")
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:

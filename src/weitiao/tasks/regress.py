@@ -46,6 +46,7 @@ class Task:
 
     BASELINES: ClassVar[tuple[str, ...]] = ("majority", "tfidf", "frozen")
     likelihood: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("spearman", "pearson", "r2", "mae", "rmse")
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:

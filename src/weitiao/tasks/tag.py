@@ -62,6 +62,7 @@ class Task:
 
     BASELINES: ClassVar[tuple[str, ...]] = ("dictionary", "context", "frozen_words")
     likelihood: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
         self.options, self.columns = options, columns

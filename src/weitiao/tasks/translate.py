@@ -80,6 +80,7 @@ class Task:
 
     BASELINES: ClassVar[tuple[str, ...]] = ("copy", "nearest")
     likelihood: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("perplexity",)
     roles: ClassVar[tuple[str, ...]] = ("source",)
 

@@ -60,7 +60,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                   on_event=on_event, allow_inexact=allow_inexact)
     adapter = method.adapter(model)
     model = method.merge(model)
-    if validation and task.head().kind != "corpus":  # a text's cost needs no threshold: minutes for nothing
+    if validation and task.calibrates:
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
         task.calibrate(said, rows["validation"].targets)
