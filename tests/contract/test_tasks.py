@@ -79,6 +79,7 @@ def test_every_member_of_the_protocol_is_there(case: Case) -> None:
     wanted = {n for n, _ in inspect.getmembers(tasks.Task) if not n.startswith("_")} | set(tasks.Task.__annotations__)
     assert not [n for n in wanted if not hasattr(case.task, n)]
     assert case.task.BASELINES and set(case.task.BASELINES) <= set(baselines.names())
+    assert all(case.task.noun), "what sentences call its targets"
     for name in case.task.BASELINES:
         assert all(baselines.title(name).values())
 

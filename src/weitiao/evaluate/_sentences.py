@@ -44,8 +44,8 @@ def sentence(score: Score, paired: Paired | None, baseline: str) -> dict[str, st
         return {"outcome": "better", "en": f"fine-tuning beats {en} by {gap}{unit_en} {rows_en}",
                 "zh": f"微调比 {zh} {more} {gap}{unit_zh}{rows_zh}"}
     return {"outcome": "worse",
-            "en": f"{en} is better than fine-tuning by {gap}{unit_en} {rows_en}: use it, or label more rows",
-            "zh": f"{zh} 比微调{more} {gap}{unit_zh}{rows_zh}：建议直接用它，或多标注一些数据"}
+            "en": f"{en} is better than fine-tuning by {gap}{unit_en} {rows_en}: use it, or tune on more rows",
+            "zh": f"{zh} 比微调{more} {gap}{unit_zh}{rows_zh}：建议直接用它，或增加训练数据"}
 
 
 def verdict(scores: Mapping[str, Any]) -> str:

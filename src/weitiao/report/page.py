@@ -123,9 +123,10 @@ _NOT_INPUTS = ("source", "id", "target", "prediction", "error", "probability", "
 def _errors(found: Artefacts) -> Errors:
     """The worst rows; the last column of errors.csv says what they are ordered by."""
     kind = next((k for k in ("error", "probability", "correct") if found.errors and k in found.errors[0]), "")
+    noun = found.report["task"]["noun"]
     first = t("The rows with the largest errors. ", "误差最大的数据。") if kind == "error" else t(
-        "Where the model was surest and wrong. Read these first: often it is the label that is wrong. ",
-        "模型最有把握却答错的数据。请先看这些：错的往往是标签。")
+        "Where the model was surest and wrong. Read these first: often it is the {w} that is wrong. ",
+        "模型最有把握却答错的数据。请先看这些：错的往往是{z}。", w=noun["one"], z=noun["zh"])
     if kind == "correct":
         first = t("The rows with the least right in them. ", "答对最少的数据。")
     rest = t("All {n:,} rows that are not wholly right: {f}", "全部 {n:,} 条不完全正确的数据见 {f}",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from weitiao.core import plugins
 from weitiao.core.errors import RecipeError
@@ -132,6 +132,14 @@ class Sample:
     kinds: tuple[str, ...] = ("encoder",)
 
 
+class Noun(NamedTuple):
+    """What a task's targets are called in sentences: one of them, several of them, and in Chinese."""
+
+    one: str
+    many: str
+    zh: str
+
+
 class Task(Protocol):
     """One task with its options and what it has learnt from the training targets (`fit`).
 
@@ -141,6 +149,7 @@ class Task(Protocol):
     """
 
     BASELINES: ClassVar[tuple[str, ...]]  # names of weitiao.evaluate.baselines that answer this task
+    noun: ClassVar[Noun]
     likelihood: ClassVar[bool]  # is the probability of the right answer itself a score? then see `score_rows`
 
     @property

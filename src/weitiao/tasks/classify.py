@@ -21,7 +21,7 @@ from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
 from weitiao.tasks._labels import in_order, label_name, label_names
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Task:
     rows of logits, (n, labels)."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("majority", "tfidf", "frozen")
+    noun: ClassVar[Noun] = Noun("label", "labels", "标签")
     likelihood: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:

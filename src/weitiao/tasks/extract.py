@@ -20,7 +20,19 @@ from weitiao.core.errors import DataError, ModelError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, Sample, TableProfile, _answers, _reading, _shared, _spans
+from weitiao.tasks import (
+    Batch,
+    Encoded,
+    Guess,
+    Noun,
+    Outputs,
+    Sample,
+    TableProfile,
+    _answers,
+    _reading,
+    _shared,
+    _spans,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +65,7 @@ class Task:
     outputs are tuples of `_spans.Span`, the best first."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("blind", "sentence", "typed")
+    noun: ClassVar[Noun] = Noun("answer", "answers", "答案")
     likelihood: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:

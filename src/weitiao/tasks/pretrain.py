@@ -35,6 +35,7 @@ from weitiao.tasks import (
     Batch,
     Encoded,
     Guess,
+    Noun,
     Outputs,
     Sample,
     TableProfile,
@@ -72,6 +73,7 @@ class Task:
     are `metrics.likelihood.Cost`, one a document."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("untouched",)
+    noun: ClassVar[Noun] = Noun("text", "texts", "文本")
     likelihood: ClassVar[bool] = False
     calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("bits_per_byte", "perplexity")
