@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from weitiao.models.build import build
 from weitiao.models.control import Control
 from weitiao.models.spec import INPUTS, HeadSpec
 from weitiao.tasks import _language as language
+from weitiao.tasks import _render
 from weitiao.tasks import _speaker as speaking
 from weitiao.tasks._render import Chat, Message
 
@@ -110,6 +112,25 @@ def test_a_turn_that_is_cut_is_not_learnt(tiny_folders: dict[str, Path]) -> None
 def test_rows_that_teach_nothing_are_named(made: Made) -> None:
     with pytest.raises(DataError, match=r"data\.nothing_learnt.*b:4"):
         made.speaker.encode([*CHATS, Chat((Message("user", "hi"), Message("assistant", "")), source="b:4")], 64)
+
+
+def test_two_beginnings_are_named(tiny_folders: dict[str, Path]) -> None:
+    """A template that writes the beginning itself gets none before it; one that writes it twice is refused."""
+    tokenizer = models.tokenizer(tiny_folders["decoder"])
+    tokenizer.bos_token = "[CLS]"
+    tokenizer.chat_template = "{{ bos_token }}{% for m in messages %}{{ m['content'] + '[SEP]' }}{% endfor %}"
+    once = speaking.meet("decoder", tokenizer).encode(CHATS[:1], 64)[0]
+    assert once.windows[0].count(2) == 1
+    tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
+    with pytest.raises(DataError, match=r"data\.doubled_bos.*a:1"):
+        speaking.meet("decoder", tokenizer).encode(CHATS[:1], 64)
+
+
+def test_answers_without_an_end_are_named(made: Made) -> None:
+    made.tokenizer.backend_tokenizer.post_processor = None  # of an encoder-decoder it writes the end
+    made.speaker = replace(made.speaker, renderer=_render.Plain(""))
+    with pytest.raises(DataError, match=r"data\.no_stop_token.*a:1"):
+        made.speaker.encode(CHATS[:1], 64)
 
 
 def test_generation_pads_prompts_on_the_left(made: Made) -> None:
