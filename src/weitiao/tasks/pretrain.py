@@ -337,5 +337,5 @@ SAMPLES = (
     Sample(rows=tuple({"text": x} for x in _DOCUMENTS), columns={"text": "text"}, kinds=("encoder", "decoder"),
            bad=({"text": ""}, {"text": None}, {"text": ["a"]}, {"other": "x"}, {"text": "\ud800"})),
     Sample(rows=tuple({"正文": x, "来源": "a"} for x in _DOCUMENTS), columns={"text": "正文"},
-           options={"mask_rate": 0.3, "whole_word": True}, bad=({"正文": "  "},)),
+           options={"mask_rate": 0.3}, bad=({"正文": "  "},)),
 )
