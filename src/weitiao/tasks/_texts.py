@@ -21,7 +21,19 @@ from weitiao.core.i18n import t
 from weitiao.core.text import dominant_language
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, TableProfile, _asked, _language, _render, _scoring, _speaker
+from weitiao.tasks import (
+    Batch,
+    Encoded,
+    Guess,
+    Noun,
+    Outputs,
+    TableProfile,
+    _asked,
+    _language,
+    _render,
+    _scoring,
+    _speaker,
+)
 from weitiao.tasks._render import Chat
 from weitiao.tasks._speaker import Text
 
@@ -79,6 +91,7 @@ class Form:
 
     Args:
         guess: its claim to a table.
+        noun: what it calls its targets.
         instruction: what it asks, in English and Chinese ("": nothing).
         baselines: names of weitiao.evaluate.baselines.
         varied: also score how varied answers are.
@@ -86,6 +99,7 @@ class Form:
     """
 
     guess: Callable[[TableProfile, Mapping[str, str]], Guess | None]
+    noun: Noun
     instruction: tuple[str, str]
     baselines: tuple[str, ...]
     varied: bool = False
@@ -110,6 +124,7 @@ class Task:
     """See `weitiao.tasks.Task`. Targets of examples are a text, or a list of right ones; outputs are `Text`s."""
 
     likelihood: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("perplexity",)
 
     def __init__(self, form: Form, options: Options, columns: Mapping[str, str]) -> None:
@@ -123,6 +138,10 @@ class Task:
     @property
     def BASELINES(self) -> tuple[str, ...]:
         return self.form.baselines
+
+    @property
+    def noun(self) -> Noun:
+        return self.form.noun
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -20,7 +20,19 @@ from weitiao.core.errors import DataError, ModelError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Outputs, Sample, TableProfile, _answers, _reading, _shared, _spans
+from weitiao.tasks import (
+    Batch,
+    Encoded,
+    Guess,
+    Noun,
+    Outputs,
+    Sample,
+    TableProfile,
+    _answers,
+    _reading,
+    _shared,
+    _spans,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +65,7 @@ class Task:
     outputs are tuples of `_spans.Span`, the best first."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("blind", "sentence", "typed")
+    noun: ClassVar[Noun] = Noun("answer", "answers", "答案")
     likelihood: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
@@ -68,6 +81,10 @@ class Task:
     @property
     def watched(self) -> tuple[str, ...]:
         return "f1", "exact_match"
+
+    @property
+    def calibrates(self) -> bool:
+        return self.abstains and self.options.threshold == "auto"
 
     # -- data ------------------------------------------------------------------------------------------------------
 
@@ -219,7 +236,7 @@ class Task:
         from weitiao.metrics import answers
 
         found = [(r[0], x["text"]) for r, x in zip(rows, targets, strict=True) if r]
-        if not (self.abstains and self.options.threshold == "auto" and found):
+        if not (self.calibrates and found):
             return self.threshold
         right = [texts for _, texts in found]
         return answers.best_threshold(

@@ -26,6 +26,7 @@ from weitiao.tasks import (
     Batch,
     Encoded,
     Guess,
+    Noun,
     Outputs,
     Sample,
     TableProfile,
@@ -79,7 +80,9 @@ class Task:
     """See `weitiao.tasks.Task`. Targets of examples are a text, or a list of right ones; outputs are `Text`s."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("copy", "nearest")
+    noun: ClassVar[Noun] = Noun("translation", "translations", "译文")
     likelihood: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("perplexity",)
     roles: ClassVar[tuple[str, ...]] = ("source",)
 
