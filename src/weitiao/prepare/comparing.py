@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao.core.text import fold
@@ -24,6 +25,11 @@ def key(example: Example) -> bytes:
     parts = (fold(v) if isinstance(v, str) else json.dumps(v, sort_keys=True)
              for _, v in sorted(example.inputs.items()))
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+
+
+def passage(example: Example) -> bytes:
+    """The same of the passage alone that a question is about."""
+    return key(replace(example, inputs={"context": example.inputs["context"]}))
 
 
 def overlap(keys: Mapping[str, Sequence[bytes]], part: str, other: str) -> dict[str, int]:
