@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def test_every_member_of_the_protocol_is_there(case: Case) -> None:
     wanted = {n for n, _ in inspect.getmembers(tasks.Task) if not n.startswith("_")} | set(tasks.Task.__annotations__)
     assert not [n for n in wanted if not hasattr(case.task, n)]
     assert case.task.BASELINES and set(case.task.BASELINES) <= set(baselines.names())
+    assert all(case.task.noun), "what sentences call its targets"
     for name in case.task.BASELINES:
         assert all(baselines.title(name).values())
 
@@ -133,6 +134,22 @@ def test_encoding_keeps_within_the_length(case: Case) -> None:
                for row, whole in zip(short, case.encoded, strict=True))
 
 
+def test_a_text_cannot_write_control_tokens(case: Case) -> None:
+    """With such tokens behind every text a row holds no more of them than before."""
+    def followed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: followed(v) if k == "content" else v for k, v in value.items()}
+        return [followed(v) for v in value] if isinstance(value, list) else f"{value} [SEP][CLS] [MASK] [PAD]"
+
+    worse = [replace(e, inputs={k: followed(v) for k, v in e.inputs.items()}) for e in case.examples]
+    special = set(case.tokenizer.all_special_ids) - {case.tokenizer.unk_token_id}
+    both = (case.task.encode(examples, case.tokenizer, 250) for examples in (case.examples, worse))
+    for plain, told in zip(*both, strict=True):
+        assert plain.length < told.length
+        before, after = ([x for w in row.windows for x in w if x in special] for row in (plain, told))
+        assert before == after
+
+
 def test_batches_are_rectangles_with_owners(case: Case) -> None:
     batch = case.batch(slice(None))
     beside = batch["attention_mask" if "attention_mask" in batch else "position_ids"]  # packed rows have no padding
@@ -182,6 +199,12 @@ def test_comparing_a_system_with_itself_establishes_nothing(case: Case) -> None:
     got = case.task.compare(outputs, outputs, [e.target for e in case.examples], seed=3)
     assert got.difference == 0 and got.verdict == 0
     assert got.metric == case.task.score(outputs, [e.target for e in case.examples])[0].name
+
+
+def test_only_a_task_that_says_so_calibrates(case: Case) -> None:
+    before = case.task.state()
+    case.task.calibrate(case.said(), [e.target for e in case.examples])
+    assert case.task.calibrates or case.task.state() == before
 
 
 def test_what_validation_watches_is_what_quick_gives(case: Case) -> None:

@@ -60,6 +60,11 @@ def test_an_empty_plan_copies(tmp_path: Path) -> None:
     assert read(done.folder / "rows.jsonl") == rows() and read(done.folder / "changes.jsonl") == []
 
 
+def test_codes_that_name_no_row_are_told(tmp_path: Path) -> None:
+    done = fixed(tmp_path, 'drop = ["shape.wordles", "shape.wordless"]')
+    assert done.idle == ("shape.wordles",) and any("shape.wordles" in line for line in done.lines())
+
+
 def test_csv_stays_csv(tmp_path: Path) -> None:
     path = tmp_path / "news.tsv"
     path.write_text("text\tlabel\n" + "".join(f'第{i}条,"消息"\t{"ab"[i % 2]}\n' for i in range(60)) + "最后&amp;\tA\n",

@@ -64,7 +64,8 @@ def test_conversations_out_of_turn(tmp_path: Path) -> None:
     kept = [said(("system", "be nice"), ("user", "a"), ("assistant", "call"), ("tool", "3"), ("tool", "4"),
                  ("assistant", "it is 3"))]
     got = checked(tmp_path, [*fine, *odd, *kept])
-    assert places(the(got, "forms.out_of_turn")) == [61, 62, 63]
+    assert places(the(got, "forms.out_of_turn")) == [61, 62]
+    assert places(the(got, "shape.rejected.out_of_turn")) == [63]
     assert places(the(got, "forms.turn_empty")) == [64]
 
 

@@ -144,6 +144,9 @@ def test_evaluating_another_file(run: tuple[Path, dict[str, Any]], data: Path) -
     assert got.code == 0 and scores["metrics"][0]["value"] == run[1]["scores"]["metrics"][0]["value"]
     again = call("evaluate", str(run[0]), str(data / "train.json"), "--json")
     assert json.loads(again.stdout)["bad_rows"] == 1
+    counted = json.loads(again.stdout)["counted"]
+    assert counted["answers moved to where they stand"] == 1 and counted["questions with an answer"] == 239
+    assert "answers moved to where they stand 1" in call("evaluate", str(run[0]), str(data / "train.json")).stdout
 
 
 def test_the_page_and_the_card_speak_of_answers(run: tuple[Path, dict[str, Any]]) -> None:

@@ -196,7 +196,7 @@ def test_the_frozen_encoder_beats_chance(tiny_folder: Path, bf16: bool) -> None:
 
 
 def test_the_frozen_encoder_reads_no_more_than_its_budget(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines.load("frozen"), "_TRAIN_TOKENS", 1200)
+    monkeypatch.setattr(baselines.load("frozen"), "TRAIN_TOKENS", 1200)
     train = reviews(ENGLISH, 300, 0)
     task = task_for(train)
     recipe = Recipe.build({"model": {"name": str(tiny_folder), "max_length": 32}})

@@ -175,7 +175,7 @@ def paired(difference: float, low: float | None, high: float | None, p: float, m
     (paired(0.041, 0.035, 0.047, 0.001), "fine-tuning beats TF-IDF by 4.1 ± 0.6 points (n=1,200, p=0.001)",
      "微调比 TF-IDF 高 4.1 ± 0.6 个百分点（n=1,200，p=0.001）"),
     (paired(-0.02, -0.03, -0.01, 1e-9), "TF-IDF is better than fine-tuning by 2.0 ± 1.0 points (n=1,200, p<0.001): use it, or "
-     "label more rows", "TF-IDF 比微调高 2.0 ± 1.0 个百分点（n=1,200，p<0.001）：建议直接用它，或多标注一些数据"),
+     "tune on more rows", "TF-IDF 比微调高 2.0 ± 1.0 个百分点（n=1,200，p<0.001）：建议直接用它，或增加训练数据"),
     (paired(0.01, -0.01, 0.03, 0.3), "not established: fine-tuning and TF-IDF differ by +1.0 [-1.0, 3.0] points (n=1,200, p=0.300)",
      "尚不能断定：微调与 TF-IDF 相差 +1.0 [-1.0, 3.0] 个百分点（n=1,200，p=0.300）"),
     (paired(0.01, None, None, 0.01), "not established: fine-tuning and TF-IDF differ by +1.0 points (n=1,200, p=0.010)",

@@ -269,3 +269,48 @@ def test_questions_about_one_passage_stay_on_one_side(tmp_path: Path) -> None:
     assert sides["test"] and not sides["train"] & sides["test"]
     assert got.report["task"]["name"] == "extract" and got.report["counted"] == {
         "questions with an answer": 120, "answers moved to where they stand": 120}
+
+
+def _questions(passages: range, ask: str) -> str:
+    return json.dumps([{"context": f"passage {p} says 0 1 2 3", "question": f"{ask} {q}",
+                        "answers": {"text": [str(q)], "answer_start": [-1]}}
+                       for p in passages for q in range(4)])
+
+
+def test_questions_about_passages_of_the_training_rows_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text(_questions(range(20), "what"), encoding="utf-8")
+    (tmp_path / "test.json").write_text(_questions(range(15, 30), "which"), encoding="utf-8")
+    got = prepared(tmp_path, "train.json", data={"test": ["test.json"]})
+    assert got.report["passages"]["test_in_train"] == {"rows": 20, "passages": 5}
+    assert got.report["passages"]["validation_in_train"] == {"rows": 0, "passages": 0}
+    assert got.report["leaks"]["test_in_train"]["rows"] == 0
+    assert any("20 of 60 (33.33%) test questions ask about a passage" in line for line in got.lines), got.lines
+    table(tmp_path, "a.csv", SENTENCES)
+    assert prepared(tmp_path, "a.csv").report["passages"] == {}
+
+
+@pytest.mark.parametrize(("name", "header", "what"), [
+    ("classify", "text,label", "different labels"), ("regress", "text,label", "different numbers"),
+    ("generate", "prompt,target", "different answers"), ("translate", "en,de", "different translations"),
+    ("summarise", "article,summary", "different summaries")])
+def test_contradictions_are_called_what_they_are(tmp_path: Path, name: str, header: str, what: str) -> None:
+    rows = [(f"a text number {i // 2} of some length", i % 4 if name in ("classify", "regress") else f"say {i}") for i in range(60)]
+    table(tmp_path, "a.csv", rows, header)
+    got = prepared(tmp_path, "a.csv", task={"name": name})
+    assert got.report["conflicts"]["inputs"] == 30 and any(what in line for line in got.lines), got.lines
+
+
+def test_two_spellings_of_a_raw_text_do_not_contradict_each_other(tmp_path: Path) -> None:
+    table(tmp_path, "a.csv", [(x,) for i in range(20) for x in (f"Text number {i}!", f"text number {i}")], "text")
+    got = prepared(tmp_path, "a.csv", task={"name": "pretrain"})
+    assert got.report["duplicates"]["train"] and got.report["conflicts"]["inputs"] == 0
+
+
+def test_a_table_for_no_task_is_told_what_every_task_needs(tmp_path: Path) -> None:
+    from weitiao import tasks
+
+    table(tmp_path, "a.csv", [(i, i * 2, i % 7) for i in range(40)], "x,y,z")
+    with pytest.raises(DataError, match=r"data\.no_task") as e:
+        prepared(tmp_path, "a.csv")
+    assert all(f"{name}: " in str(e.value) for name in tasks.names())
+    assert "question=…,context=…,answer=…" in str(e.value) and "label beside" not in str(e.value)

@@ -16,8 +16,8 @@ LABELS = ("bad|row", "good & great", EVIL)
 
 def _classify(r: random.Random, i: int) -> dict[str, Any]:
     label = LABELS[i % 3]
-    return {"text": f"{EVIL} {r.choice(['食物', 'room', 'film'])} {i}" if i == 1 else f"food {r.random():.2f} {i % 3} 好",
-            "label": label}
+    return {"text": f"{EVIL} {r.choice(['食物', 'room', 'film'])} {i}" if i == 1 else f"food {r.random():.2f} {i % 3} 好"
+            + " [SEP]" * (i in (4, 7)), "label": label}
 
 
 def _several(r: random.Random, i: int) -> dict[str, Any]:

@@ -130,3 +130,14 @@ def test_a_run_that_misses_a_file_is_refused(make_run: Make, tmp_path: Path) -> 
 def test_the_same_run_gives_the_same_page(make_run: Make) -> None:
     folder = make_run("number")
     assert _again(folder, "en") == _again(folder, "en")
+
+
+def test_rows_with_control_tokens_are_named(make_run: Make) -> None:
+    folder = make_run("classify")
+    cuts = files.read_json(folder / "tune" / "encoding.json")
+    train, held = (cuts["train"], cuts["validation"])
+    assert train["control_rows"] + held["control_rows"] == 2
+    places = {Path(x).name for x in (*train["control_places"], *held["control_places"])}
+    assert places == {"train.jsonl:5", "train.jsonl:8"}
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert ("control token" in html) == bool(train["control_rows"])

@@ -135,3 +135,19 @@ def test_named_columns_are_kept() -> None:
     name, guess = best(text("a"), text("b"), text("c"), named={"prompt": "b", "target": "a"})
     assert name in ("dialogue", "generate", "summarise") and guess.columns == {"prompt": "b", "target": "a"}
     assert tasks.load("generate").Task.guess(TableProfile(9, (text("x"), text("y"))), {"text": "x"}) is None
+
+
+TURNS = {"u": "user", "a": "assistant", "s": "system", "t": "tool"}
+
+
+@pytest.mark.parametrize(("turns", "wrong"), [
+    ("uaua", 0), ("suua", 0), ("aua", 0), ("uataa", 5), ("uatta", 0), ("ssua", 0), ("uaa", 3), ("usa", 2), ("ta", 1), ("uta", 2),
+    ("uasua", 3)])
+def test_roles_out_of_turn_are_refused(turns: str, wrong: int) -> None:
+    messages = [{"role": TURNS[x], "content": f"{i} x"} for i, x in enumerate(turns)]
+    if not wrong:
+        assert _asked.read(Row({"m": messages}, "x", 1), {"messages": "m"})[1] == f"{len(turns) - 1} x"
+        return
+    with pytest.raises(RowError, match=f"message {wrong} is out of turn") as e:
+        _asked.read(Row({"m": messages}, "x", 1), {"messages": "m"})
+    assert (e.value.code, e.value.field) == ("row.out_of_turn", "m")

@@ -61,13 +61,14 @@ def test_blocks_hold_every_token_once(made: Made, length: int) -> None:
         assert all(len(w) <= length for w in row.windows) and row.tokens_lost == 0
         learnt = [i for w, sizes in zip(row.windows, row.target, strict=True)
                   for i, size in zip(w, sizes, strict=True) if size != _blocks.CONTEXT]
-        assert learnt == made.tokenizer(text, add_special_tokens=False)["input_ids"]
-        assert sum(s for sizes in row.target for s in sizes if s != _blocks.CONTEXT) == len(text.encode())
+        end = [3] if made.task.kind == "decoder" else []
+        assert learnt == [*made.tokenizer(text, add_special_tokens=False)["input_ids"], *end]
+        assert sum(s for sizes in row.target for s in sizes if s >= 0) == len(text.encode())
 
 
 def test_bytes_are_those_of_the_text_before_each_tokens_end(made: Made) -> None:
     [row] = made.encode("a 好 very  ")
-    sizes = [s for s in row.target[0] if s != _blocks.CONTEXT]
+    sizes = [s for s in row.target[0] if s >= 0]
     assert sizes == [len("a"), len(" 好".encode()), len(" very  ")]
 
 
@@ -76,7 +77,7 @@ def test_a_decoders_blocks_repeat_one_token_and_foresee_each_once(tiny_folders: 
     [row] = made.encode(TEXT, length=16)
     assert len(row.windows) > 2
     batch = made.batch(row)
-    whole = made.tokenizer(TEXT, add_special_tokens=False)["input_ids"]
+    whole = [*made.tokenizer(TEXT, add_special_tokens=False)["input_ids"], 3]
     assert batch["targets"].tolist() == whole, "the tokenizer puts [CLS] before: the first token is foreseen, too"
     flat = batch["input_ids"].flatten()
     before = flat[batch["places"]].tolist()
@@ -90,7 +91,7 @@ def test_cost_of_a_document_is_that_of_plain_transformers(tiny_folders: dict[str
     made = Made(tiny_folders["decoder"])
     [row] = made.encode(TEXT, length=250)
     assert len(row.windows) == 1
-    ids = torch.tensor(row.windows)
+    ids = torch.tensor(row.windows)[:, :-1]  # the end of the document is learnt, and no part of the text
     plain = AutoModelForCausalLM.from_pretrained(tiny_folders["decoder"]).double().eval()
     logits = plain(ids).logits[0]
     want = float(torch.nn.functional.cross_entropy(logits[:-1], ids[0, 1:], reduction="sum").detach())
@@ -99,6 +100,40 @@ def test_cost_of_a_document_is_that_of_plain_transformers(tiny_folders: dict[str
     assert cost.nats == pytest.approx(want, rel=1e-5)
     assert (cost.tokens, cost.bytes) == (ids.shape[1] - 1, len(TEXT.encode()))
     assert made.task.decode([cost])[0]["value"] == pytest.approx(want / math.log(2) / len(TEXT.encode()), rel=1e-5)
+
+
+def test_a_document_ends_with_the_end_token_once_and_where_it_ends(tiny_folders: dict[str, Path]) -> None:
+    made = Made(tiny_folders["decoder"])
+    for length in (8, 16, 17, 18, 64):
+        [row] = made.encode(TEXT, length=length)
+        assert [x for w in row.windows for x in w].count(3) == 1 and row.windows[-1][-1] == 3, length
+        assert row.target[-1][-1] == _blocks.END and sum(s == _blocks.END for t in row.target for s in t) == 1
+        assert made.batch(row)["targets"][-1] == 3
+    [told] = made.encode("the end [SEP]")  # what a user wrote is no end
+    assert told.windows[0].count(3) == 1
+    # A tokenizer that says what ends a text is believed, another one is asked for its end token.
+    assert _blocks.frame(made.tokenizer, "decoder").end == (3,)
+    made.tokenizer.backend_tokenizer.post_processor = None
+    assert _blocks.frame(made.tokenizer, "decoder").end == (3,), "[SEP]: it has no other"
+    made.tokenizer.eos_token = "[MASK]"
+    assert _blocks.frame(made.tokenizer, "decoder").end == (4,)
+    made.tokenizer.eos_token = made.tokenizer.sep_token = None
+    with pytest.raises(ModelError, match=r"model\.no_stop_token"):
+        _blocks.frame(made.tokenizer, "decoder")
+    assert _blocks.frame(made.tokenizer, "encoder").end == ()
+
+
+def test_the_end_is_learnt_and_not_scored(tiny_folders: dict[str, Path]) -> None:
+    made = Made(tiny_folders["decoder"])
+    [row] = made.encode(SHORT)
+    batch = made.batch(row)
+    with torch.no_grad():
+        logits = made.logits(batch)
+        [cost] = made.task.rows(logits, batch)
+        parts = torch.nn.functional.cross_entropy(logits, batch["targets"], reduction="none")
+    assert made.task.count(batch) == cost.tokens + 1
+    assert float(made.task.loss_sum(logits, batch)) == pytest.approx(float(parts.sum()), rel=1e-5)
+    assert cost.nats == pytest.approx(float(parts[:-1].sum()), rel=1e-5)
 
 
 @torch.no_grad()

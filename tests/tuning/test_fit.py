@@ -310,3 +310,20 @@ def test_loss_scaling_changes_nothing_but_skips_what_overflows(case: Cases, tmp_
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(plain, scaled, strict=True))
     skipped = weights("skipped", torch.amp.GradScaler("cpu", init_scale=1024.0), poison=1)
     assert all(bool(torch.isfinite(v).all()) for v in skipped)
+
+
+@pytest.mark.parametrize(("options", "passes"), [({"multi_label": True}, 1), ({"multi_label": True, "threshold": 0.4}, 0)])
+def test_no_pass_is_made_where_nothing_is_calibrated(options: dict[str, Any], passes: int, tiny_folder: Path, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    import weitiao
+    from weitiao.tuning import stage
+
+    made: list[int] = []
+    real = stage.rows_and_loss
+    monkeypatch.setattr(stage, "rows_and_loss", lambda *a, **k: made.append(1) or real(*a, **k))
+    rows = [json.dumps({"text": f"good {i}", "labels": ["a"] if i % 2 else ["a", "b"]}) for i in range(40)]
+    (tmp_path / "x.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    recipe = make_recipe(steps=2).updated({"split": {"validation": 0.2}, "model": {"name": str(tiny_folder)},
+                                           "task": {"name": "classify", **options}, "evaluate": {"baselines": []}})
+    weitiao.tune(tmp_path / "x.jsonl", recipe=recipe, out=tmp_path / "run")
+    assert len(made) == passes

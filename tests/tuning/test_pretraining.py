@@ -32,10 +32,10 @@ SPLITS = {"12x1": [list(range(12))], "4x3": [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 
 class Setting:
     """Some documents as blocks, on a tiny base."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: Any) -> None:
         self.folder, self.base = folder, models.find(str(folder))
         tokenizer = models.tokenizer(folder)
-        self.task: Any = tasks.make("pretrain", {}, {"text": "text"})
+        self.task: Any = tasks.make("pretrain", options, {"text": "text"})
         self.task.bind(self.base.kind, tokenizer)
         texts = [" ".join(WORDS[(i * 7 + j * j) % len(WORDS)] for j in range(5 + 3 * i)) for i in range(12)]
         examples = tasks.read_all(self.task, [Row({"text": x}, "a.jsonl", i + 1) for i, x in enumerate(texts)])
@@ -51,8 +51,10 @@ class Setting:
         return Job(recipe, home, self.model(), self.task, self.rows, self.validation)
 
 
-@pytest.fixture(params=["encoder", "decoder"])
+@pytest.fixture(params=["encoder", "decoder", "words"])
 def setting(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> Setting:
+    if request.param == "words":
+        return Setting(tiny_folders["encoder"], whole_word=True)
     return Setting(tiny_folders[request.param])
 
 

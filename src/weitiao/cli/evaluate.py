@@ -17,11 +17,13 @@ from weitiao.screen import Screen
 if TYPE_CHECKING:
     from weitiao.bundle import Bundle
     from weitiao.example import Example
+    from weitiao.tasks import Noun, Task
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help=t("A run's or a model's folder.", "运行目录或模型目录。"))],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help=t("Labelled rows.", "带标签的文件。"))],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help=t(
+        "Rows with the right answers.", "带正确答案的数据。"))],
     format: Format = "auto",
     encoding: Encoding = "auto",
     columns: Columns = "",
@@ -40,8 +42,9 @@ def evaluate(
 
         examples, reasons = _read(tuned, rows)
         scores = evaluate_file(tuned, examples)
-        scores |= {"bad_rows": len(reasons), "unlabelled_rows": sum(e.target is None for e in examples)}
-        _show(screen, scores, reasons)
+        scores |= {"bad_rows": len(reasons), "unlabelled_rows": sum(e.target is None for e in examples),
+                   "counted": _counted(tuned.task, examples)}
+        _show(screen, scores, reasons, tuned.task.noun)
 
 
 def _read(tuned: Bundle, rows: predicting.Rows) -> tuple[list[Example], list[str]]:
@@ -58,18 +61,30 @@ def _read(tuned: Bundle, rows: predicting.Rows) -> tuple[list[Example], list[str
     return examples, reasons
 
 
-def _show(screen: Screen, scores: dict[str, Any], reasons: list[str]) -> None:
+def _counted(task: Task, examples: list[Example]) -> dict[str, int]:
+    """What a task without labels counts in its targets, e.g. answers that were moved to where they stand."""
+    if task.head().labels:
+        return {}
+    found = task.tally([e.target for e in examples if e.target is not None])
+    return {name: n for name, n in found.items() if isinstance(n, int)}
+
+
+def _show(screen: Screen, scores: dict[str, Any], reasons: list[str], noun: Noun) -> None:
     metrics = scores["metrics"]
     if screen.as_json or screen.quiet:
         screen.result(scores, " ".join(_row(metrics[0])))
         return
     screen.table((t("metric", "指标"), t("value", "数值"), t("95 % interval", "95 % 区间"), t("rows", "行数")),
                  [_row(m) for m in metrics])
+    if counted := scores["counted"]:
+        shown = ", ".join(f"{name} {n:,}" for name, n in counted.items())
+        screen.say(t("in these rows: {s}", "这些数据中：{s}", s=shown))
     if reasons:
         screen.say(t("{b:,} rows could not be read; the first: {r}", "{b:,} 行无法读取；第一行：{r}", b=len(reasons),
                      r=reasons[0]), style="yellow")
     if n := scores["unlabelled_rows"]:
-        screen.say(t("{n:,} rows have no label and do not count", "{n:,} 行没有标签，未计入", n=n), style="yellow")
+        screen.say(t("{n:,} rows have no {w} and do not count", "{n:,} 行没有{z}，未计入", n=n, w=noun.one, z=noun.zh),
+                   style="yellow")
     if n := scores["unknown_labels"]:
         screen.say(t("{n:,} rows have a label that the model does not know and do not count",
                      "{n:,} 行的标签是模型不认识的，未计入", n=n), style="yellow")

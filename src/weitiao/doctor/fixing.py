@@ -44,17 +44,19 @@ class Fixed:
         files: name of each copy to its rows.
         changes: action (repair, rename, drop) to rows.
         unreadable: rows that no reader could make anything of: they are not in the copy.
+        idle: codes in the plan's `drop` that name no row: there is none, or the code is mistyped.
     """
 
     folder: Path
     files: Mapping[str, int]
     changes: Mapping[str, int]
     unreadable: int
+    idle: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {"folder": str(self.folder), "files": dict(self.files), "changes": dict(self.changes),
-                "unreadable": self.unreadable}
+                "unreadable": self.unreadable, "idle": list(self.idle)}
 
     def lines(self) -> list[str]:
         """For a person."""
@@ -64,6 +66,8 @@ class Fixed:
         if self.unreadable:
             lines.append(t("{n:,} rows that cannot be read at all are not in the copy",
                            "{n:,} 行完全无法读取，未写入副本", n=self.unreadable))
+        if self.idle:
+            lines.append(t("no row is named by: {c}", "没有任何一行属于：{c}", c=", ".join(self.idle)))
         lines += [f"{self.folder / name}: {n:,}" for name, n in self.files.items()]
         return [*lines, t("every change: {f}", "全部改动：{f}", f=self.folder / CHANGES)]
 
@@ -86,9 +90,11 @@ def fix(recipe: Recipe, plan: Plan, out: Path, thresholds: Mapping[str, Mapping[
                        fix=t("choose another --out", "请换一个 --out"))
     sections = list(dict.fromkeys(code.partition(".")[0] for code in plan.drop))
     doomed: dict[str, str] = {}
+    told: set[str] = set()
 
     def listen(code: str, spot: Spot) -> None:
         if code in plan.drop:
+            told.add(code)
             doomed.setdefault(spot.source, code)
 
     with tempfile.TemporaryDirectory(prefix="weitiao-fix-") as scratch:
@@ -102,7 +108,7 @@ def fix(recipe: Recipe, plan: Plan, out: Path, thresholds: Mapping[str, Mapping[
     with files.new_folder(out) as folder:
         progress(t("Writing …", "正在写出……"))
         done = _copy(understood, folder, mender, doomed)
-    return Fixed(out, *done)
+    return Fixed(out, *done, tuple(code for code in plan.drop if code not in told))
 
 
 def _copy(understood: Understood, folder: Path, mender: Mender,

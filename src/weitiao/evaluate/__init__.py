@@ -86,9 +86,11 @@ def _score(tuned: bundle.Bundle, examples: Sequence[Example], seed: int, resampl
     rows = _drawn(known, int(most), seed)
     if not rows:
         raise DataError("data.no_test_rows",
-                        t("no row has a label that the model knows", "没有任何一行带有模型认识的标签"),
-                        fix=t("give labelled rows, e.g. with --test, or set split.test above 0",
-                              "请提供带标签的数据（如 --test），或把 split.test 设为大于 0"))
+                        t("no row has a {w} that the model can be judged by", "没有任何一行带有可用于评分的{z}",
+                          w=tuned.task.noun.one, z=tuned.task.noun.zh),
+                        fix=t("give rows with their {w}, e.g. with --test, or set split.test above 0",
+                              "请提供带{z}的数据（如 --test），或把 split.test 设为大于 0", w=tuned.task.noun.many,
+                              z=tuned.task.noun.zh))
     outputs, targets = tuned.outputs(rows), [e.target for e in rows]
     metrics = tuned.task.score(outputs, targets, seed=seed, resamples=resamples)
     if tuned.task.likelihood:

@@ -21,7 +21,7 @@ from weitiao import starters
 from weitiao.core.errors import MissingExtra, ModelError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
-from weitiao.models import _folder, _hub
+from weitiao.models import _folder, _hub, control
 from weitiao.starters import _cache
 
 Kind = Literal["encoder", "decoder", "encoder-decoder"]
@@ -127,8 +127,9 @@ def kind_of(folder: Path) -> Kind:
 
 
 def tokenizer(folder: Path) -> Any:
-    """The checkpoint's fast tokenizer, padding on the right, with a pad token and a length limit that can be believed.
-    Marian and M2M-100 have none in transformers: theirs are sentencepiece's own.
+    """The checkpoint's fast tokenizer, padding on the right, with a pad token and a length limit that can be believed;
+    control tokens in a text are text (`control`). Marian and M2M-100 have none in transformers: theirs are
+    sentencepiece's own.
 
     Raises ModelError `model.no_tokenizer`, MissingExtra for sentencepiece.
     """
@@ -153,6 +154,7 @@ def tokenizer(folder: Path) -> Any:
         made.pad_token = _pad_token(made)
     # Some checkpoints say 1e30 ("no limit"), some say more than their position table holds.
     made.model_max_length = min(made.model_max_length, _folder.max_positions(_folder.config(folder)))
+    control.as_text(made)
     return made
 
 

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -146,12 +145,12 @@ def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[s
 
     def unit(row: _Row) -> bytes:
         """Questions about one passage give away each other's answers: they stay together."""
-        passage = row.example.inputs.get("context")
-        if passage is None:
+        text = row.example.inputs.get("context")
+        if text is None:
             return row.key
-        if passage not in passages:
-            passages[passage] = comparing.key(replace(row.example, inputs={"context": passage}))
-        return passages[passage]
+        if text not in passages:
+            passages[text] = comparing.passage(row.example)
+        return passages[text]
 
     keys = [unit(row) for row in rows]
     apart, held = keys, 0

@@ -54,7 +54,9 @@ class Checker:
     def __call__(self, row: Row) -> Example:
         example = self.task.read(row)
         if example.target is None:
-            raise RowError("row.no_label", self.task.columns.get("label", ""), t("there is no label", "没有标签"))
+            columns, noun = self.task.columns, self.task.noun
+            where = next((columns[role] for role in ("label", "target", "answer", "messages") if role in columns), "")
+            raise RowError("row.no_label", where, t("no {w} is given", "没有{z}", w=noun.one, z=noun.zh))
         example = clean_example(example, self.clean)
         meta = {c: _filled(row, c) for c in (self.data.group, self.data.time, self.split) if c}
         if self.data.time and moment(meta[self.data.time]) is None:

@@ -69,10 +69,7 @@ def require(there: Sequence[str], wanted: Sequence[str], where: str = "") -> Non
         raise DataError("data.missing_column", t("there is no column {c!r}", "没有名为 {c!r} 的列", c=column),
                         where=where, expected=", ".join(there[:30]),
                         fix=t("did you mean {x!r}?", "是不是 {x!r}？", x=close[0]) if close else
-                        t("name the columns with --columns {c}", "请用 --columns 指明各列：{c}", c=_EXAMPLE))
-
-
-_EXAMPLE = "text=…,label=…"
+                        t("name the right columns with --columns", "请用 --columns 指明各列"))
 
 
 def _no_task(fixed: str, winners: Sequence[str], profile: TableProfile) -> DataError:
@@ -85,13 +82,17 @@ def _no_task(fixed: str, winners: Sequence[str], profile: TableProfile) -> DataE
         return DataError("data.no_task", t("several tasks fit this table: {w}", "这张表适合多种任务：{w}",
                                            w=", ".join(winners)),
                          expected=columns, fix=t("name one with --task {w}", "请用 --task {w} 指明", w=winners[0]))
-    what = (t("no column looks like a text with a label beside it", "找不到文本列及其标签列") if fixed == "auto" else
-            t("the table does not fit the task {n}", "这张表不适合任务 {n}", n=fixed))
-    asked, expected = _EXAMPLE, t("a column of texts (or two) and a column of labels or numbers",
-                                  "一列（或两列）文本，加一列标签或数值")
-    if fixed != "auto":
-        roles = tasks.load(fixed).SAMPLES[0].columns
-        asked, expected = ",".join(f"{r}=…" for r in roles), t("columns for {r}", "以下各列：{r}", r=", ".join(roles))
-    return DataError("data.no_task", t("{w}; the columns are: {c}", "{w}；现有各列：{c}", w=what, c=columns),
-                     expected=expected,
-                     fix=t("say which is which: --columns {c}", "请指明各列：--columns {c}", c=asked))
+    if fixed == "auto":
+        roles = {name: ",".join(f"{r}=…" for r in tasks.load(name).SAMPLES[0].columns) for name in tasks.names()}
+        return DataError(
+            "data.no_task", t("no task can be read off this table; its columns are: {c}",
+                              "看不出这张表是做什么任务的；现有各列：{c}", c=columns),
+            expected="; ".join(f"{name}: {asked}" for name, asked in roles.items()),
+            fix=t("name the task and its columns: --task generate --columns {c}",
+                  "请指明任务和各列：--task generate --columns {c}", c=roles["generate"]))
+    asked = tasks.load(fixed).SAMPLES[0].columns
+    return DataError("data.no_task", t("the table does not fit the task {n}; its columns are: {c}",
+                                       "这张表不适合任务 {n}；现有各列：{c}", n=fixed, c=columns),
+                     expected=t("columns for {r}", "以下各列：{r}", r=", ".join(asked)),
+                     fix=t("say which is which: --columns {c}", "请指明各列：--columns {c}",
+                           c=",".join(f"{r}=…" for r in asked)))

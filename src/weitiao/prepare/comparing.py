@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao.core.text import fold
@@ -33,6 +34,11 @@ def fields(example: Example) -> list[str]:
             said = said["content"] if isinstance(said, Mapping) else said
             out.append(said if isinstance(said, str) else json.dumps(said, sort_keys=True))
     return out
+
+
+def passage(example: Example) -> bytes:
+    """The same of the passage alone that a question is about."""
+    return key(replace(example, inputs={"context": example.inputs["context"]}))
 
 
 def overlap(keys: Mapping[str, Sequence[bytes]], part: str, other: str) -> dict[str, int]:

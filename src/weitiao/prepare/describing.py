@@ -16,6 +16,8 @@ from weitiao.prepare.rejects import Rejects, place
 
 _TEXTS = 5000  # texts that the language is judged by
 
+_PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"))
+
 Parts = Mapping[str, Sequence[Example]]
 
 
@@ -23,7 +25,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
              how: Mapping[str, str], rejects: Rejects, near: Mapping[str, Any]) -> dict[str, Any]:
     """The report.
 
-    task: name, columns (role to column), options, reason (a sentence)
+    task: name, columns (role to column), options, reason (a sentence), noun (what targets are called: one, many, zh)
     read: how targets were read where that was a decision (the task's own state "read"): scheme, mended, inside_words
     language: zh, en or other
     rows: read, rejected, train, validation, test
@@ -38,6 +40,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     duplicates: per part, rows minus different inputs
     conflicts: inputs, rows, examples (equal inputs with different targets, over all parts)
     leaks: test_in_train, validation_in_train, test_in_validation, each {rows, inputs}
+    passages: the same for questions, each {rows, passages}: rows about a passage that stands in the other part, too;
+        {} for a task without passages
     leaked_test_ids: test rows that also stand in train or validation
     leaked_validation_ids: validation rows that also stand in train
     near: held_together (rows that the split kept with near copies of theirs), and of validation and test rows that were
@@ -48,7 +52,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
     labelled = bool(choice.task.head().labels)
     return {
         "task": {"name": choice.name, "columns": dict(choice.task.columns),
-                 "options": choice.task.options.model_dump(mode="json"), "reason": choice.reason},
+                 "options": choice.task.options.model_dump(mode="json"), "reason": choice.reason,
+                 "noun": choice.task.noun._asdict()},
         "read": choice.task.state().get("read", {}),
         "language": language(parts["train"]),
         "rows": {"read": sum(f["rows"] for f in files), "rejected": rejects.count,
@@ -64,14 +69,23 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         "rejected": {"by_code": dict(rejects.codes.most_common()),
                      "examples": [{"place": place(b), "reason": b.reason} for b in rejects.first]},
         "duplicates": {part: len(k) - len(set(k)) for part, k in keys.items()},
-        "conflicts": comparing.conflicts(parts, keys),
-        "leaks": {f"{part}_in_{other}": comparing.overlap(keys, part, other)
-                  for part, other in (("test", "train"), ("validation", "train"), ("test", "validation"))},
+        # What is learnt of raw text is the text: two spellings of one text are no contradiction.
+        "conflicts": comparing.conflicts({} if choice.task.head().kind == "corpus" else parts, keys),
+        "leaks": {f"{part}_in_{other}": comparing.overlap(keys, part, other) for part, other in _PAIRS},
+        "passages": _passages(parts),
         "leaked_test_ids": comparing.shared_ids(parts, keys, "test"),
         "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
         "near": dict(near),
         "fingerprint": _fingerprint(files, parts),
     }
+
+
+def _passages(parts: Parts) -> dict[str, dict[str, int]]:
+    if not any("context" in e.inputs for e in parts["train"][:1]):
+        return {}
+    found = {part: [comparing.passage(e) for e in examples] for part, examples in parts.items()}
+    shared = {f"{part}_in_{other}": comparing.overlap(found, part, other) for part, other in _PAIRS}
+    return {name: {"rows": n["rows"], "passages": n["inputs"]} for name, n in shared.items()}
 
 
 def _counted(targets: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

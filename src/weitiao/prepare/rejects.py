@@ -60,8 +60,8 @@ def stop_if_too_many(bad: int, rows: int, share: float, first: list[BadRow], fil
     if not bad or bad <= share * rows:
         return
     shown = "".join(f"\n    {place(b)}: {b.reason}" for b in first[:_SHOWN])
-    fix = t("mend them; where the wrong columns are read, name them with --columns text=…,label=…",
-            "请修正这些行；若读错了列，请用 --columns text=…,label=… 指明")
+    fix = t("mend them; where the wrong columns are read, name the right ones with --columns",
+            "请修正这些行；若读错了列，请用 --columns 指明")
     if bad < rows:
         fix += t("; to leave such rows out: --set data.max_bad_share={x}",
                  "；若可以丢弃这些行，请加 --set data.max_bad_share={x}", x=min(0.99, (100 * bad // rows + 1) / 100))

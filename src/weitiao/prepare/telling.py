@@ -122,7 +122,7 @@ def _tags(read: Mapping[str, Any]) -> list[str]:
 
 
 def _sharing(report: Mapping[str, Any]) -> list[str]:
-    """Rows of one part that stand in another."""
+    """Rows of one part that stand in another, and questions about the same passage."""
     sentences = {
         "test_in_train": t("test rows also stand in the training rows; the score is given with and without them",
                            "条测试数据也出现在训练数据中；评分会给出包含与不含它们的两种结果"),
@@ -134,6 +134,16 @@ def _sharing(report: Mapping[str, Any]) -> list[str]:
         count, rows = report["leaks"][name]["rows"], report["rows"][name.partition("_")[0]]
         if count:
             lines.append(t("{n:,} of {a:,} ({p:.2%}) {s}", "{a:,} 条中有 {n:,}（{p:.2%}）{s}", n=count, a=rows,
+                           p=count / rows, s=sentence))
+    asked = {"test_in_train": t("test questions ask about a passage on which training asks, too",
+                                "条测试问题所问的段落，训练数据也问到"),
+             "validation_in_train": t("validation questions ask about a passage on which training asks, too",
+                                      "条验证问题所问的段落，训练数据也问到")}
+    for name, sentence in asked.items():
+        count, rows = report["passages"].get(name, {"rows": 0})["rows"], report["rows"][name.partition("_")[0]]
+        if count:
+            lines.append(t("{n:,} of {a:,} ({p:.2%}) {s}: on unseen passages the score may be lower",
+                           "{a:,} 条中有 {n:,}（{p:.2%}）{s}：换成没见过的段落，得分可能更低", n=count, a=rows,
                            p=count / rows, s=sentence))
     return lines
 
@@ -170,8 +180,10 @@ def _doubled(report: Mapping[str, Any]) -> list[str]:
     if conflicts["inputs"]:
         first = conflicts["examples"][0]
         shown = ", ".join(f"{s} → {y}" for s, y in zip(first["sources"][:2], _two(first["targets"]), strict=False))
-        lines.append(t("{n:,} texts stand more than once with different labels, e.g. {e}",
-                       "有 {n:,} 个文本重复出现且标签不同，例如 {e}", n=conflicts["inputs"], e=shown))
+        noun = report["task"]["noun"]
+        lines.append(t("{n:,} inputs stand more than once with different {w}, e.g. {e}",
+                       "有 {n:,} 个输入重复出现且{z}不同，例如 {e}", n=conflicts["inputs"], e=shown, w=noun["many"],
+                       z=noun["zh"]))
     return lines
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from weitiao.core import files
 from weitiao.core.i18n import language, t
+from weitiao.metrics import naming
 from weitiao.recipe import Recipe
 from weitiao.report import data, scoring, words
 from weitiao.report.artefacts import Artefacts
@@ -101,7 +102,7 @@ def limits(report: Mapping[str, Any], cuts: Mapping[str, Any], max_length: int) 
 def metric_row(name: str, score: Mapping[str, Any]) -> MetricRow:
     """The score of the system called `name`."""
     metric = score["name"]
-    return MetricRow(name, words.number(metric, score["value"]), words.interval(metric, score["low"], score["high"]),
+    return MetricRow(name, naming.number(metric, score["value"]), naming.interval(metric, score["low"], score["high"]),
                      f"{score['n']:,}", score["signature"])
 
 
@@ -120,7 +121,7 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
               "用于与训练数据同类的文本。使用前请先看 report.html。"),
         scored=t("On {n:,} test rows that training has not seen.", "在训练中未见过的 {n:,} 条测试数据上。",
                  n=scores["n"]),
-        metric=words.metric(first["name"]), metrics=scoring.rows(scores["metrics"]),
+        metric=naming.metric(first["name"]), metrics=scoring.rows(scores["metrics"]),
         baselines=tuple(metric_row(b["title"][language()], b["metrics"][0]) for b in scores["baselines"]),
         data=(*data.understood(found.report), *data.verdict(found.report, found.cuts)),
         limits=limits(found.report, found.cuts, found.bundle["max_length"]), licence=_licence(base))

@@ -59,12 +59,16 @@ def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
     if leaks["validation_in_train"]["rows"]:
         yield t("{k:,} validation rows also stand in the training rows", "验证数据中有 {k:,} 条也在训练集中",
                 k=leaks["validation_in_train"]["rows"])
+    if shared := report["passages"].get("test_in_train", {"rows": 0})["rows"]:
+        yield t("{k:,} of {n:,} test questions ask about a passage on which training asks, too",
+                "{n:,} 条测试问题中有 {k:,} 条所问的段落，训练数据也问到", k=shared, n=rows["test"])
     if report["duplicates"]["train"]:
         yield t("{k:,} training rows repeat another one", "训练数据中有 {k:,} 条与其他行重复",
                 k=report["duplicates"]["train"])
     if report["conflicts"]["inputs"]:
-        yield t("{k:,} texts stand more than once with different labels, e.g. {e}",
-                "{k:,} 条文本重复出现而标签不同，例如 {e}",
+        noun = report["task"]["noun"]
+        yield t("{k:,} inputs stand more than once with different {w}, e.g. {e}",
+                "{k:,} 条输入重复出现而{z}不同，例如 {e}", w=noun["many"], z=noun["zh"],
                 k=report["conflicts"]["inputs"], e=_conflict(report["conflicts"]["examples"][0]))
     if report["rare"]:
         yield t("{k} labels have a single row: {x}", "{k} 种标签只有一行：{x}", k=len(report["rare"]),
@@ -73,6 +77,10 @@ def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
         if report["missing"][part]:
             yield t("no row in {p} has the label {x}", "{p}中没有标签 {x}", p=name, x=_some(report["missing"][part]))
     yield _cut(cuts)
+    if n := cuts["train"]["control_rows"]:
+        yield t("{n:,} training rows hold what reads like a control token of the model; it is read as plain text: {x}",
+                "{n:,} 条训练数据含有与模型控制词元同形的文字，均按普通文本处理：{x}", n=n,
+                x=_some(cuts["train"]["control_places"]))
 
 
 def _conflict(example: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from markupsafe import Markup
 
 from weitiao.core.i18n import t
+from weitiao.metrics import naming
 from weitiao.report import charts, words
 from weitiao.report.view import Learning
 
@@ -67,7 +68,7 @@ def learning(course: Course, best_step: int, chosen_by: str) -> Learning:
     curve = charts.Line(t("on the validation rows", "验证集"), "validation", points)
     metric = charts.curves([curve], best, 190, mark, axis) if points else Markup("")
     return Learning(_summary(course, best_step, chosen_by), charts.curves(lines, best, 230, mark, axis),
-                    words.metric(name), metric)
+                    naming.metric(name), metric)
 
 
 def _points(course: Course, name: str) -> list[tuple[float, float]]:
@@ -84,4 +85,4 @@ def _summary(course: Course, best_step: int, chosen_by: str) -> str:
     # Validations list the task's own metrics first, and "auto" means the first of them.
     name = next(iter(next(iter(course.validations.values())))) if chosen_by == "auto" else chosen_by
     return text + t("Kept are the weights after update {b}, the best by {m} on the validation rows.",
-                    "保留第 {b} 次更新后的权重，按验证集上的{m}最佳。", b=best_step, m=words.metric(name))
+                    "保留第 {b} 次更新后的权重，按验证集上的{m}最佳。", b=best_step, m=naming.metric(name))

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from weitiao.core.i18n import language, t
 from weitiao.core.seeds import rng
+from weitiao.metrics import naming
 from weitiao.recipe import Recipe
 from weitiao.report import charts, data, decisions, scoring, words
 from weitiao.report.artefacts import Artefacts
@@ -50,12 +51,12 @@ def ours(found: Artefacts) -> str:
 
 def _cards(found: Artefacts) -> tuple[Card, ...]:
     first, rows = found.scores["metrics"][0], found.report["rows"]
-    cards = [Card(words.metric(first["name"]), words.number(first["name"], first["value"]),
-                  t("95 %: {i}", "95 %：{i}", i=words.interval(first["name"], first["low"], first["high"])))]
+    cards = [Card(naming.metric(first["name"]), naming.number(first["name"], first["value"]),
+                  t("95 %: {i}", "95 %：{i}", i=naming.interval(first["name"], first["low"], first["high"])))]
     if found.scores["baselines"]:
         best = next(b for b in found.scores["baselines"] if b["name"] == found.scores["best_baseline"])
         value = best["metrics"][0]
-        cards.append(Card(t("best simple model", "最好的简单模型"), words.number(value["name"], value["value"]),
+        cards.append(Card(t("best simple model", "最好的简单模型"), naming.number(value["name"], value["value"]),
                           best["title"][language()]))
     cards.append(Card(t("rows: training / test", "条数：训练 / 测试"), f"{rows['train']:,} / {found.scores['n']:,}",
                       t("{k:,} rejected", "拒绝 {k:,} 条", k=rows["rejected"])))
@@ -67,7 +68,7 @@ def _comparison(found: Artefacts) -> Markup:
     first = found.scores["metrics"][0]
     bars = [scoring.bar(ours(found), first, main=True)]
     bars += [scoring.bar(b["title"][language()], b["metrics"][0]) for b in found.scores["baselines"]]
-    return charts.intervals(sorted(bars, key=lambda b: -b.value), words.tick(first["name"]))
+    return charts.intervals(sorted(bars, key=lambda b: -b.value), naming.tick(first["name"]))
 
 
 def _notes(scores: Mapping[str, Any]) -> Iterator[str]:
@@ -86,7 +87,7 @@ def _warnings(scores: Mapping[str, Any]) -> Iterator[str]:
         if without["metrics"]:
             m = without["metrics"][0]
             rest = t(" Without them: {v} {i}. Believe this one.", "去掉它们：{v} {i}。请以此为准。",
-                     v=words.number(m["name"], m["value"]), i=words.interval(m["name"], m["low"], m["high"]))
+                     v=naming.number(m["name"], m["value"]), i=naming.interval(m["name"], m["low"], m["high"]))
         yield t("{k:,} test rows also stand in the training rows.", "{k:,} 条测试数据也在训练集中。",
                 k=without["leaked"]) + rest
     if scores["unknown_labels"]:
@@ -122,9 +123,10 @@ _NOT_INPUTS = ("source", "id", "target", "prediction", "error", "probability", "
 def _errors(found: Artefacts) -> Errors:
     """The worst rows; the last column of errors.csv says what they are ordered by."""
     kind = next((k for k in ("error", "probability", "correct") if found.errors and k in found.errors[0]), "")
+    noun = found.report["task"]["noun"]
     first = t("The rows with the largest errors. ", "误差最大的数据。") if kind == "error" else t(
-        "Where the model was surest and wrong. Read these first: often it is the label that is wrong. ",
-        "模型最有把握却答错的数据。请先看这些：错的往往是标签。")
+        "Where the model was surest and wrong. Read these first: often it is the {w} that is wrong. ",
+        "模型最有把握却答错的数据。请先看这些：错的往往是{z}。", w=noun["one"], z=noun["zh"])
     if kind == "correct":
         first = t("The rows with the least right in them. ", "答对最少的数据。")
     rest = t("All {n:,} rows that are not wholly right: {f}", "全部 {n:,} 条不完全正确的数据见 {f}",

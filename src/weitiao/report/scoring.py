@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weitiao.report import charts, words
+from weitiao.metrics import naming
+from weitiao.report import charts
 from weitiao.report.view import Cell, ClassRow, Confusion, MetricRow, Pair
 
 Score = Mapping[str, Any]
@@ -19,8 +20,8 @@ _MOST_PAIRS = 15
 
 def rows(metrics: Sequence[Score]) -> tuple[MetricRow, ...]:
     """Every metric that is not of one label alone and not another one's double."""
-    return tuple(MetricRow(words.metric(m["name"]), words.number(m["name"], m["value"]),
-                           words.interval(m["name"], m["low"], m["high"]), f"{m['n']:,}", m["signature"])
+    return tuple(MetricRow(naming.metric(m["name"]), naming.number(m["name"], m["value"]),
+                           naming.interval(m["name"], m["low"], m["high"]), f"{m['n']:,}", m["signature"])
                  for m in metrics if "[" not in m["name"] and not m["signature"].startswith("equals"))
 
 
@@ -34,17 +35,17 @@ def labels(metrics: Sequence[Score]) -> tuple[ClassRow, ...]:
 
 def _label(name: str, f1: Score, precision: Score, recall: Score) -> ClassRow:
     def both(m: Score) -> tuple[str, str]:
-        return words.number("f1", m["value"]), words.interval("f1", m["low"], m["high"])
+        return naming.number("f1", m["value"]), naming.interval("f1", m["low"], m["high"])
 
-    return ClassRow(name, f"{recall['n']:,}", round(100 * f1["value"], 1), words.number("f1", f1["value"]),
+    return ClassRow(name, f"{recall['n']:,}", round(100 * f1["value"], 1), naming.number("f1", f1["value"]),
                     *both(precision), *both(recall))
 
 
 def bar(name: str, score: Score, *, main: bool = False) -> charts.Bar:
     """One line of the comparison chart."""
     metric, low, high = score["name"], score["low"], score["high"]
-    return charts.Bar(name, score["value"], low, high, words.number(metric, score["value"]),
-                      words.interval(metric, low, high), main)
+    return charts.Bar(name, score["value"], low, high, naming.number(metric, score["value"]),
+                      naming.interval(metric, low, high), main)
 
 
 def confusion(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Confusion:

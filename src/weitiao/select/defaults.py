@@ -15,9 +15,9 @@ from weitiao import methods
 from weitiao.core.i18n import t
 
 _PAIR_RATE = 5e-4  # of two sides made of one encoder
-_WORDS_HEAD = 1e-2  # the least rate of a head on words, which no probe fits before (docs/log.md)
-_WORDS_HEAD_FEW = 1e-3
+_WORDS_HEAD = 1e-3  # the least rate of a head on words (docs/log.md)
 _FEW = 1000  # training rows below which a smaller rate and batch do better
+_VERY_FEW = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
         # A written token's answer may be 260,000 numbers; what a CPU's cache does not hold costs it half its speed.
         "micro_batch_tokens": 8192 if facts.gpu and not _writes(facts) else 2048,
         "learning_rate": rate,
-        "head_learning_rate": _head_rate(facts, rate),
+        "head_learning_rate": max(rate, _WORDS_HEAD) if facts.task == "tag" else rate,
         "embeddings": "train",
     }
     reasons = {
@@ -57,12 +57,6 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
                            p=round((facts.parameters - facts.embedding_parameters) / 1e6)),
     }
     return values, reasons
-
-
-def _head_rate(facts: Facts, rate: float) -> float:
-    if facts.task != "tag":
-        return rate
-    return max(rate, _WORDS_HEAD_FEW if facts.rows < _FEW else _WORDS_HEAD)
 
 
 def _writes(facts: Facts) -> bool:
@@ -75,8 +69,8 @@ def _epochs(facts: Facts) -> float:
         return 1.0
     if facts.task == "extract" and facts.rows >= _FEW:
         return 3.0 if facts.rows < 20_000 else 2.0  # Devlin et al. 2019, sections 4.2 and 4.3
-    if facts.task == "tag":  # most words teach nothing: entities are few, and a head drawn at random starts slowly
-        return 15.0 if facts.rows < _FEW else 8.0 if facts.rows < 6000 else 4.0
+    if facts.task == "tag":  # most words teach nothing: entities are few
+        return 15.0 if facts.rows < _VERY_FEW else 8.0 if facts.rows < 6000 else 4.0
     return 5.0 if facts.rows < _FEW else 4.0 if facts.rows < 6000 else 3.0
 
 

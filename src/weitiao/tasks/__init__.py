@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from weitiao.core import plugins
 from weitiao.core.errors import RecipeError
@@ -101,8 +101,11 @@ class Encoded:
         return max(map(len, self.windows))
 
     def apart(self) -> list[Encoded]:
-        """Each window as a row of its own, where the target has an entry for each (`HeadSpec.kind` "corpus")."""
-        return [Encoded((window,), (), (target,)) for window, target in zip(self.windows, self.target, strict=True)]
+        """Each window as a row of its own, where the target and the notes, if there are any, have an entry for each
+        (`HeadSpec.kind` "corpus")."""
+        notes = [None] * len(self.windows) if self.notes is None else [(x,) for x in self.notes]
+        return [Encoded((window,), (), (target,), notes=note)
+                for window, target, note in zip(self.windows, self.target, notes, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,14 @@ class Sample:
     kinds: tuple[str, ...] = ("encoder",)
 
 
+class Noun(NamedTuple):
+    """What a task's targets are called in sentences: one of them, several of them, and in Chinese."""
+
+    one: str
+    many: str
+    zh: str
+
+
 class Task(Protocol):
     """One task with its options and what it has learnt from the training targets (`fit`).
 
@@ -153,7 +164,12 @@ class Task(Protocol):
     """
 
     BASELINES: ClassVar[tuple[str, ...]]  # names of weitiao.evaluate.baselines that answer this task
+    noun: ClassVar[Noun]
     likelihood: ClassVar[bool]  # is the probability of the right answer itself a score? then see `score_rows`
+
+    @property
+    def calibrates(self) -> bool:
+        """Does `calibrate` learn anything with these options and rows? If not, it is not called."""
 
     @property
     def options(self) -> BaseModel: ...
@@ -224,7 +240,7 @@ class Task(Protocol):
 
     def calibrate(self, rows: Outputs, targets: Sequence[Any]) -> None:
         """Learn from the validation rows what answers need beside the weights (a threshold); becomes part of
-        `state`. Called once, with the best step's `rows`, before the bundle is written."""
+        `state`. Called once where `calibrates`, with the best step's `rows`, before the bundle is written."""
 
     def decode(self, outputs: Outputs) -> list[dict[str, Any]]:
         """Predictions as a person reads them: {"label": ..., "probability": ..., "probabilities": {...}}."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from weitiao.core.errors import RowError
@@ -146,7 +147,20 @@ def _turns(row: Row, columns: Mapping[str, str], role: str) -> list[Message]:
         said += _message(one, i + first, column)
     if not any(m.content.strip() for m in said if m.role != "system"):
         raise RowError("row.empty", column, t("all messages are empty", "所有消息都为空"))
+    _check_turns(said, column)
     return said
+
+
+def _check_turns(said: Sequence[Message], column: str) -> None:
+    """A user may say several things in a row, and an assistant may begin. Raises RowError `row.out_of_turn` for what
+    else breaks the order: a model would learn to answer itself, or what no prompt ever asks."""
+    for i, (before, now) in enumerate(pairwise((Message("", ""), *said)), 1):
+        wrong = {"assistant": before.role == "assistant", "system": before.role not in ("", "system"),
+                 "tool": before.role not in ("assistant", "tool"), "user": False}
+        if wrong[now.role]:
+            raise RowError("row.out_of_turn", column,
+                           t("message {n} is out of turn: {r} after {b}", "第 {n} 条消息次序不对：{r} 接在 {b} 之后",
+                             n=i, r=now.role, b=before.role or t("nothing", "开头")))
 
 
 def _message(one: Any, i: int, column: str) -> list[Message]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from weitiao.core.errors import DataError, ModelError, RecipeError
 from weitiao.core.i18n import t
+from weitiao.models.control import Control
 from weitiao.tasks import Batch, Encoded, _render
 from weitiao.tasks._render import Chat, Message, Piece, Renderer
 
@@ -46,6 +47,7 @@ class Speaker:
         renderer: the template; of an encoder-decoder it is not used.
         lead: ids that begin every row of a decoder (BOS), where the tokenizer puts such.
         stop: id of the token that ends an answer.
+        control: the tokens that a template writes and a user cannot.
     """
 
     kind: str
@@ -53,6 +55,7 @@ class Speaker:
     renderer: Renderer
     lead: tuple[int, ...]
     stop: int
+    control: Control
 
     @property
     def own(self) -> bool:
@@ -105,10 +108,16 @@ class Speaker:
         return replace(chat, messages=(*chat.messages[:at], short, *chat.messages[at + 1 :]))
 
     def _rows(self, chats: Sequence[Chat], max_length: int) -> list[Encoded]:
-        pieces = self.renderer.pieces(chats)
+        pieces = self.renderer.pieces([self._hidden(chat) for chat in chats])
         ids = iter(self._ids([(p.text, n > 0) for row in pieces for n, p in enumerate(row)]))
         return [self._row([(p, next(ids)) for p in row], chat, max_length)
                 for row, chat in zip(pieces, chats, strict=True)]
+
+    def _hidden(self, chat: Chat) -> Chat:
+        """With marks where a message holds what reads like a control token."""
+        if not any(self.control.found(m.content) for m in chat.messages):
+            return chat
+        return replace(chat, messages=tuple(m._replace(content=self.control.hidden(m.content)) for m in chat.messages))
 
     def _row(self, parts: Sequence[tuple[Piece, tuple[int, ...]]], chat: Chat, max_length: int) -> Encoded:
         lead = self._lead(parts[0][1])
@@ -155,21 +164,35 @@ class Speaker:
         return next((n for n, x in enumerate(reversed(ids)) if x not in special), 0)
 
     def _ids(self, texts: Sequence[tuple[str, bool]]) -> list[tuple[int, ...]]:
-        """Ids of (text, does it follow another one). Some tokenizers put a space before whatever they are given: a text
-        that follows another one is then shown after a line break, whose ids are taken off again."""
-        if not texts:
-            return []
-        found = [tuple(x) for x in self._plain([text for text, _ in texts])]
-        single, line, after = map(tuple, self._plain(["a", "\n", "\na"]))
-        if after != line + single:
-            glued = self._plain(["\n" + text for text, _ in texts])
-            found = [tuple(g[len(line):]) if follows and tuple(g[: len(line)]) == line else ids
-                     for ids, g, (_, follows) in zip(found, glued, texts, strict=True)]
+        """Ids of (text, does it follow another one), of which some may hold marks of a user's control tokens."""
+        apart = {i: self.control.parts(text) for i, (text, _) in enumerate(texts) if self.control.holds_marks(text)}
+        found = self._plain([("", False) if i in apart else x for i, x in enumerate(texts)], control=True)
+        for i, parts in apart.items():
+            runs = self._plain([(text, texts[i][1] or n > 0) for n, (text, _) in enumerate(parts)], control=False)
+            found[i] = tuple(x for (text, own), ids in zip(parts, runs, strict=True)
+                             for x in ((self.tokenizer.convert_tokens_to_ids(text),) if own else ids))
         return found
 
-    def _plain(self, texts: Sequence[str]) -> list[list[int]]:
-        got: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-        return got
+    def _plain(self, texts: Sequence[tuple[str, bool]], *, control: bool) -> list[tuple[int, ...]]:
+        """Some tokenizers put a space before whatever they are given: a text that follows another one is then shown
+        after a line break, whose ids are taken off again.
+
+        Args:
+            control: what reads like a control token is one.
+        """
+        def ids(some: list[str]) -> list[tuple[int, ...]]:
+            return [tuple(x) for x in self.tokenizer(some, add_special_tokens=False, verbose=False,
+                                                     split_special_tokens=not control)["input_ids"]]
+
+        if not texts:
+            return []
+        found = ids([text for text, _ in texts])
+        single, line, after = ids(["a", "\n", "\na"])
+        if after != line + single:
+            glued = ids(["\n" + text for text, _ in texts])
+            found = [g[len(line):] if follows and g[: len(line)] == line else own
+                     for own, g, (_, follows) in zip(found, glued, texts, strict=True)]
+        return found
 
     def check(self, rows: Sequence[Encoded], chats: Sequence[Chat]) -> None:
         """The gate before anything is learnt. Raises DataError with the rows' places: `data.nothing_learnt`,
@@ -245,7 +268,8 @@ def meet(kind: str, tokenizer: Any, template: Literal["auto", "plain"] = "auto")
     whole = tokenizer("a")["input_ids"]
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     at = next((i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0)
-    return Speaker(kind, tokenizer, renderer, tuple(whole[:at]) if kind == "decoder" else (), stop)
+    return Speaker(kind, tokenizer, renderer, tuple(whole[:at]) if kind == "decoder" else (), stop,
+                   Control.of(tokenizer))
 
 
 def source(messages: Sequence[Message]) -> str:

@@ -26,6 +26,7 @@ from weitiao.tasks import (
     Encoded,
     Fault,
     Guess,
+    Noun,
     Outputs,
     TableProfile,
     _asked,
@@ -92,6 +93,7 @@ class Form:
 
     Args:
         guess: its claim to a table.
+        noun: what it calls its targets.
         instruction: what it asks, in English and Chinese ("": nothing).
         baselines: names of weitiao.evaluate.baselines.
         varied: also score how varied answers are.
@@ -99,6 +101,7 @@ class Form:
     """
 
     guess: Callable[[TableProfile, Mapping[str, str]], Guess | None]
+    noun: Noun
     instruction: tuple[str, str]
     baselines: tuple[str, ...]
     varied: bool = False
@@ -123,6 +126,7 @@ class Task:
     """See `weitiao.tasks.Task`. Targets of examples are a text, or a list of right ones; outputs are `Text`s."""
 
     likelihood: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("perplexity",)
 
     def __init__(self, form: Form, options: Options, columns: Mapping[str, str]) -> None:
@@ -136,6 +140,10 @@ class Task:
     @property
     def BASELINES(self) -> tuple[str, ...]:
         return self.form.baselines
+
+    @property
+    def noun(self) -> Noun:
+        return self.form.noun
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -53,16 +53,13 @@ def _turns(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _order(roles: Sequence[str]) -> str:
-    """What breaks the order "system, then user and assistant by turns, the user last"; "" where nothing does. A tool
-    may speak after the assistant, and the assistant after a tool."""
+    """What breaks the order "user and assistant by turns, the user last" that reading lets pass; "" where nothing
+    does. A tool may speak before the answer."""
     partners = [r for r in roles if r != "system"]
-    if "system" in roles[1:]:
-        return t("the system speaks in the middle", "system 出现在中间")
     if partners and partners[0] == "assistant":
         return t("the assistant begins", "由助手开头")
-    for one, other in pairwise(partners):
-        if one == other != "tool":
-            return t("{r} speaks twice in a row", "{r} 连续说了两次", r=one)
+    if ("user", "user") in pairwise(partners):
+        return t("the user speaks twice in a row", "用户连续说了两次")
     if partners and partners[-1] == "assistant":
-        return t("assistant speaks twice in a row", "assistant 连续说了两次")
+        return t("the assistant speaks twice in a row", "助手连续说了两次")
     return ""

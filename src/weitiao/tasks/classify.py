@@ -21,7 +21,7 @@ from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Fault, Guess, Outputs, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
 from weitiao.tasks._labels import in_order, label_name, label_names
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Task:
     rows of logits, (n, labels)."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("majority", "tfidf", "frozen")
+    noun: ClassVar[Noun] = Noun("label", "labels", "标签")
     likelihood: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
@@ -77,6 +78,10 @@ class Task:
     @property
     def watched(self) -> tuple[str, ...]:
         return ("f1_micro", "f1_macro", "lrap") if self.multi else ("accuracy", "f1_macro")
+
+    @property
+    def calibrates(self) -> bool:
+        return self.multi and self.options.threshold == "auto"
 
     # -- data ------------------------------------------------------------------------------------------------------
 
@@ -277,7 +282,7 @@ class Task:
 
     def calibrate(self, outputs: Outputs, targets: Sequence[Any]) -> None:
         """Several labels a row: the threshold with the best micro-F1 on these (validation) rows."""
-        if self.multi and self.options.threshold == "auto" and len(outputs):
+        if self.calibrates and len(outputs):
             from weitiao.metrics.multilabel import best_threshold
 
             self.threshold = best_threshold(self._probabilities(outputs), self.numbers(targets))

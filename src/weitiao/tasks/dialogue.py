@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from weitiao.tasks import Guess, Sample, TableProfile, _pairs, _texts
+from weitiao.tasks import Guess, Noun, Sample, TableProfile, _pairs, _texts
 
 Options = _texts.Options
 
@@ -26,7 +26,8 @@ def _guess(profile: TableProfile, columns: Mapping[str, str]) -> Guess | None:
     return _pairs.claim(profile, columns, _PAIRS, _MESSAGES, ("dialogue", "对话"))
 
 
-Task = _texts.Answers(_texts.Form(_guess, ("", ""), ("nearest", "zero_shot", "few_shot"), varied=True))
+Task = _texts.Answers(_texts.Form(_guess, Noun("reply", "replies", "回复"), ("", ""),
+                                  ("nearest", "zero_shot", "few_shot"), varied=True))
 
 SAMPLES = (
     Sample(rows=tuple({"messages": [{"role": r, "content": c} for r, c in turns]} for turns in (

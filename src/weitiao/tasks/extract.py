@@ -25,6 +25,7 @@ from weitiao.tasks import (
     Encoded,
     Fault,
     Guess,
+    Noun,
     Outputs,
     Sample,
     TableProfile,
@@ -65,6 +66,7 @@ class Task:
     outputs are tuples of `_spans.Span`, the best first."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("blind", "sentence", "typed")
+    noun: ClassVar[Noun] = Noun("answer", "answers", "答案")
     likelihood: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
@@ -80,6 +82,10 @@ class Task:
     @property
     def watched(self) -> tuple[str, ...]:
         return "f1", "exact_match"
+
+    @property
+    def calibrates(self) -> bool:
+        return self.abstains and self.options.threshold == "auto"
 
     # -- data ------------------------------------------------------------------------------------------------------
 
@@ -241,7 +247,7 @@ class Task:
         from weitiao.metrics import answers
 
         found = [(r[0], x["text"]) for r, x in zip(rows, targets, strict=True) if r]
-        if not (self.abstains and self.options.threshold == "auto" and found):
+        if not (self.calibrates and found):
             return self.threshold
         right = [texts for _, texts in found]
         return answers.best_threshold(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from weitiao.tasks import Guess, Sample, TableProfile, _pairs, _texts
+from weitiao.tasks import Guess, Noun, Sample, TableProfile, _pairs, _texts
 
 Options = _texts.Options
 
@@ -32,7 +32,8 @@ def _guess(profile: TableProfile, columns: Mapping[str, str]) -> Guess | None:
     return _pairs.claim(profile, columns, _PAIRS, _MESSAGES, ("generation of text", "文本生成"))
 
 
-Task = _texts.Answers(_texts.Form(_guess, ("", ""), ("copy", "nearest", "zero_shot", "few_shot")))
+Task = _texts.Answers(_texts.Form(_guess, Noun("answer", "answers", "回答"), ("", ""),
+                                  ("copy", "nearest", "zero_shot", "few_shot")))
 
 SAMPLES = (
     Sample(rows=tuple({"prompt": x, "completion": y} for x, y in (

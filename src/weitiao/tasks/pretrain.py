@@ -4,10 +4,11 @@
     weitiao tune reviews.csv --model runs/manuals/model
 
 A row is a document. It is cut into blocks of at most model.max_length tokens; nothing is cut off, and each block is a
-row of the training. What is reported is bits per byte on held-out documents, before and after:
+row of the training. A decoder also learns where a document ends, by its end token behind the last block. What is
+reported is bits per byte on held-out documents, before and after:
 
 - a decoder's are exact: each token but a document's very first (where the tokenizer puts nothing before a text) is
-  foreseen once;
+  foreseen once; the end token, which stands for no byte of the text, is learnt and does not count;
 - an encoder's are pseudo bits per byte: of a share of the tokens, drawn once for each block and replaced by the mask,
   the bits that they cost by the bytes that they stand for.
 
@@ -26,11 +27,24 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from weitiao.core import seeds
-from weitiao.core.errors import ModelError
+from weitiao.core.errors import ModelError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import INPUTS, HeadSpec
-from weitiao.tasks import Batch, Encoded, Fault, Guess, Outputs, Sample, TableProfile, _blocks, _columns, _shared
+from weitiao.tasks import (
+    Batch,
+    Encoded,
+    Fault,
+    Guess,
+    Noun,
+    Outputs,
+    Sample,
+    TableProfile,
+    _blocks,
+    _columns,
+    _shared,
+    _wholewords,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +64,9 @@ class Options(BaseModel):
 
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Encoders: the share of a block's tokens that are to be filled in; at least one."""
+    whole_word: bool = False
+    """Encoders: in training hide all pieces of a word together (Cui et al. 2019), Chinese words as rjieba cuts them;
+    bits per byte are counted as without it."""
 
 
 class Task:
@@ -57,7 +74,9 @@ class Task:
     are `metrics.likelihood.Cost`, one a document."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("untouched",)
+    noun: ClassVar[Noun] = Noun("text", "texts", "文本")
     likelihood: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("bits_per_byte", "perplexity")
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
@@ -109,14 +128,19 @@ class Task:
         return ""
 
     def bind(self, kind: str, tokenizer: Any) -> None:
-        """Raises ModelError `model.no_mask` for an encoder whose tokenizer has no mask token; an encoder-decoder is
-        refused when it is built."""
+        """Raises ModelError `model.no_mask` for an encoder whose tokenizer has no mask token, RecipeError for a decoder
+        that is to hide whole words; an encoder-decoder is refused when it is built."""
         import numpy as np
 
         if kind == "encoder" and tokenizer.mask_token_id is None:
             raise ModelError("model.no_mask", t("its tokenizer has no mask token", "分词器没有掩码词元"),
                              where="model.name", fix=t("choose another encoder, or a decoder",
                                                        "请换一个编码器，或用解码器"))
+        if kind != "encoder" and self.options.whole_word:
+            raise RecipeError("recipe.bad_value", t("a decoder fills in no masks", "解码器不做掩码填空"),
+                              where="task.whole_word", expected="false",
+                              fix=t("leave task.whole_word out, or choose an encoder",
+                                    "请去掉 task.whole_word，或换一个编码器"))
         self.kind, self.tokenizer = kind, tokenizer
         self._plain = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
@@ -134,15 +158,19 @@ class Task:
 
     def encode(self, examples: Sequence[Example], tokenizer: Any, max_length: int, *,
                windows: bool = False) -> list[Encoded]:
-        """A document's blocks; the target holds the bytes of each token. Long ones are cut into blocks in any case."""
-        cut = _blocks.cut(tokenizer, [e.inputs["text"] for e in examples], max_length,
-                          _blocks.frame(tokenizer, self.kind))
-        return [Encoded(x.ids, (), x.bytes) for x in cut]
+        """A document's blocks; the target holds the bytes of each token, the notes its word where these are hidden as
+        wholes. Long documents are cut into blocks in any case. Raises what `_wholewords.check` raises."""
+        texts, words = [e.inputs["text"] for e in examples], self.options.whole_word
+        if words:
+            _wholewords.check(texts)
+        cut = _blocks.cut(tokenizer, texts, max_length, _blocks.frame(tokenizer, self.kind), words=words)
+        return [Encoded(x.ids, (), x.bytes, notes=x.words) for x in cut]
 
     def collate(self, rows: Sequence[Encoded], pad_id: int, pad_side: str) -> Batch:
         """Blocks padded to the longest, with the drawn places of each block; `redrawn` gives those of a step.
 
-        `places` (P,) of the flattened (W, T), `targets` (P,), `place_owner` (P,): the row, `bytes` (P,).
+        `places` (P,) of the flattened (W, T), `targets` (P,), `place_owner` (P,): the row, `bytes` (P,), `_blocks.END`
+        for an end.
         """
         batch = _shared.collate(rows, pad_id, "right")
         batch |= self._drawn(batch, rows, None)
@@ -163,11 +191,11 @@ class Task:
         shown = batch["input_ids"].numpy().copy()
         parts: dict[str, list[Any]] = {"places": [], "targets": [], "place_owner": [], "bytes": []}
         blocks = ((owner, *block) for owner, row in enumerate(rows)
-                  for block in zip(row.windows, row.target, strict=True))
-        for w, (owner, window, given) in enumerate(blocks):
+                  for block in zip(row.windows, row.target, row.notes or [None] * len(row.windows), strict=True))
+        for w, (owner, window, given, words) in enumerate(blocks):
             ids, sizes = np.asarray(window), np.asarray(given)
             if self.kind == "encoder":
-                chosen, shown[w, : len(ids)] = self._masked(ids, sizes, number)
+                chosen, shown[w, : len(ids)] = self._masked(ids, sizes, words, number)
                 at = chosen
             else:
                 chosen = np.flatnonzero(sizes[1:] != _blocks.CONTEXT) + 1
@@ -178,19 +206,23 @@ class Task:
         found = {name: np.concatenate(values).astype(np.int64) for name, values in parts.items()}
         return {k: torch.from_numpy(v) for k, v in {"input_ids": shown, **found}.items()}
 
-    def _masked(self, ids: NDArray[np.int64], sizes: NDArray[np.int64],
+    def _masked(self, ids: NDArray[np.int64], sizes: NDArray[np.int64], words: Sequence[int] | None,
                 number: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The places drawn in a block, a function of `number` and its ids alone, and the ids that are shown."""
+        """The places drawn in a block, a function of `number` and the block alone, and the ids that are shown. Whole
+        words are hidden in training only, so that all settings are scored alike."""
         import numpy as np
 
         known = np.flatnonzero((sizes != _blocks.CONTEXT) & np.isin(ids, self._plain))
         random = seeds.rng(number or 0, "mask", zlib.crc32(ids.astype(np.int32).tobytes()))
         wanted = min(len(known), max(1, round(self.options.mask_rate * len(known))))
-        chosen = np.sort(random.choice(known, wanted, replace=False)) if wanted else known
+        if words is not None and number is not None:
+            chosen = _whole_words(known, np.asarray(words)[known], wanted, random)
+        else:
+            chosen = np.sort(random.choice(known, wanted, replace=False)) if wanted else known
         shown = ids.copy()
         shown[chosen] = self.tokenizer.mask_token_id
         if number is not None:
-            way = random.random(wanted)
+            way = random.random(len(chosen))
             shown[chosen[way < _RANDOM]] = random.choice(self._plain, int((way < _RANDOM).sum()))
             stays = chosen[way >= 1 - _STAYS]
             shown[stays] = ids[stays]
@@ -277,15 +309,29 @@ class Task:
         return likelihood.quick(outputs)
 
 
+def _whole_words(known: NDArray[np.int64], words: NDArray[np.int64], wanted: int,
+                 random: np.random.Generator) -> NDArray[np.int64]:
+    """Places of words in random order, as many as fit into `wanted`; where none fits, of the first one."""
+    import numpy as np
+
+    chosen: list[int] = []
+    order = [known[words == word].tolist() for word in random.permutation(np.unique(words))]
+    for places in order:
+        if len(chosen) + len(places) <= wanted:
+            chosen += places
+    return np.sort(np.array(chosen or [x for places in order[:1] for x in places], np.int64))
+
+
 def _costs(nats: torch.Tensor, batch: Batch) -> Outputs:
     """Sums over the places of each row."""
     import numpy as np
 
     from weitiao.metrics.likelihood import Cost
 
-    owner, n = batch["place_owner"].cpu().numpy(), int(batch["owner"][-1]) + 1
+    counted, n = (batch["bytes"] >= 0).cpu().numpy(), int(batch["owner"][-1]) + 1
+    owner = batch["place_owner"].cpu().numpy()[counted]
     sums = [np.bincount(owner, weights, minlength=n) for weights in (
-        nats.cpu().double().numpy(), np.ones(len(owner)), batch["bytes"].cpu().numpy())]
+        nats.cpu().double().numpy()[counted], np.ones(len(owner)), batch["bytes"].cpu().numpy()[counted])]
     return [Cost(float(cost), int(tokens), int(size)) for cost, tokens, size in zip(*sums, strict=True)]
 
 

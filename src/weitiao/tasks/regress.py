@@ -19,7 +19,7 @@ from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Fault, Guess, Outputs, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,9 @@ class Task:
     standardised number, (n, 1)."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("majority", "tfidf", "frozen")
+    noun: ClassVar[Noun] = Noun("number", "numbers", "数值")
     likelihood: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("spearman", "pearson", "r2", "mae", "rmse")
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:

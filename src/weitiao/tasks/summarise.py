@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from weitiao.tasks import Guess, Sample, TableProfile, _pairs, _texts
+from weitiao.tasks import Guess, Noun, Sample, TableProfile, _pairs, _texts
 
 Options = _texts.Options
 
@@ -27,7 +27,8 @@ def _guess(profile: TableProfile, columns: Mapping[str, str]) -> Guess | None:
     return _pairs.claim(profile, columns, _PAIRS, ((), 0.0), ("summaries", "摘要生成"))
 
 
-Task = _texts.Answers(_texts.Form(_guess, ("Summarise this text:", "请为以下内容写摘要："),
+Task = _texts.Answers(_texts.Form(_guess, Noun("summary", "summaries", "摘要"),
+                                  ("Summarise this text:", "请为以下内容写摘要："),
                                   ("lead", "nearest", "zero_shot", "few_shot"), keeps_start=True))
 
 SAMPLES = (

@@ -23,7 +23,7 @@ from weitiao.core.i18n import t
 from weitiao.core.text import join_words
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Fault, Guess, Outputs, Sample, TableProfile, _shared, _tagged
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Noun, Outputs, Sample, TableProfile, _shared, _tagged
 from weitiao.tasks._tags import Chunk, Seen, chunks, spans, tag_names
 from weitiao.tasks._units import Aligned, Place, align, by_units, units
 
@@ -61,7 +61,9 @@ class Task:
     `Tagged`, one a row."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("dictionary", "context", "frozen_words")
+    noun: ClassVar[Noun] = Noun("tag", "tags", "标注")
     likelihood: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
 
     def __init__(self, options: Options, columns: Mapping[str, str]) -> None:
         self.options, self.columns = options, columns

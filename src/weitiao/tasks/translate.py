@@ -27,6 +27,7 @@ from weitiao.tasks import (
     Encoded,
     Fault,
     Guess,
+    Noun,
     Outputs,
     Sample,
     TableProfile,
@@ -81,7 +82,9 @@ class Task:
     """See `weitiao.tasks.Task`. Targets of examples are a text, or a list of right ones; outputs are `Text`s."""
 
     BASELINES: ClassVar[tuple[str, ...]] = ("copy", "nearest")
+    noun: ClassVar[Noun] = Noun("translation", "translations", "译文")
     likelihood: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     watched: ClassVar[tuple[str, ...]] = ("perplexity",)
     roles: ClassVar[tuple[str, ...]] = ("source",)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from weitiao.models.build import Model
 
 STRENGTH = 3e-2  # of the squared weights beside the mean loss (docs/log.md)
-WORDS_STRENGTH = 1e-3  # the same for words, whose features are standardised first
+WORDS_STRENGTH = 1e-2  # the same for words, whose features are not of length 1 (docs/log.md)
 MOST_ROWS = 8192  # more rows hardly move a linear model of some hundred features, and each costs a forward pass
 MOST_TOKENS = 200_000  # of rows whose words are learnt: each word is kept
 _ITERATIONS = 100
@@ -48,23 +48,10 @@ def begin(model: Model, task: Task, rows: Rows, device: torch.device, *, seed: i
         words = task.head().kind == "tokens"
         chosen = _chosen(rows, seed, MOST_TOKENS if words else None)
         features, batch = _features(model, task, rows, chosen, device, most_tokens, words=words)
-        weight, bias = fit_standardised(features, task, batch, WORDS_STRENGTH) if words else \
-            fit(features, task, batch, STRENGTH)
+        weight, bias = fit(features, task, batch, WORDS_STRENGTH if words else STRENGTH)
         files.write_bytes(path, save({"weight": weight, "bias": bias}))
     head = load_file(path)
     model.set_head(head["weight"], head["bias"])
-
-
-def fit_standardised(features: torch.Tensor, task: Task, batch: Batch,
-                     strength: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """`fit` on features of mean 0 and deviation 1 each, written for the features as they are.
-
-    Hidden states have no common scale: a few of their numbers are a hundred times as large as the others.
-    """
-    centre, scale = features.mean(0), features.std(0).clamp(min=1e-6)
-    weight, bias = fit((features - centre) / scale, task, batch, strength)
-    weight = weight / scale
-    return weight, bias - weight @ centre
 
 
 def fit(features: torch.Tensor, task: Task, batch: Batch, strength: float) -> tuple[torch.Tensor, torch.Tensor]:

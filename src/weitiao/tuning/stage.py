@@ -21,6 +21,7 @@ from weitiao.events import Event, Note
 from weitiao.example import Example
 from weitiao.models import vocabulary
 from weitiao.models.build import Model, build
+from weitiao.models.control import Control
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
@@ -28,6 +29,8 @@ from weitiao.tasks import Encoded, Task
 from weitiao.tuning import fit
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.validate import rows_and_loss
+
+_SHOWN = 8  # places named of rows of a kind
 
 
 def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
@@ -42,10 +45,11 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         on_event(Note(note))
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
-    rows, left_out = {}, {}
+    rows, left_out, held = {}, {}, {}
     for part, examples in (("train", train), ("validation", validation)):
         rows[part], left_out[part] = _rows(examples, task, tokenizer, settings)
-    if text := _record_cuts(run, rows, task, left_out):
+        held[part] = _control_rows(examples, tokenizer)
+    for text in filter(None, (_record(run, rows, task, left_out, held), _control_note(held["train"]))):
         on_event(Note(text))
     method = methods.load(recipe.method["name"])
     options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
@@ -56,7 +60,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                   on_event=on_event, allow_inexact=allow_inexact)
     adapter = method.adapter(model)
     model = method.merge(model)
-    if validation and task.head().kind != "corpus":  # a text's cost needs no threshold: minutes for nothing
+    if validation and task.calibrates:
         said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
         task.calibrate(said, rows["validation"].targets)
@@ -123,10 +127,28 @@ def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bun
                 tokenizer.padding_side), out
 
 
-def _record_cuts(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int]) -> str:
-    """Write how much of the texts is cut off to tune/encoding.json; a sentence when anything is."""
-    counts = {part: {**_cuts(r.encoded), "rows_left_out": left_out[part]} for part, r in rows.items()}
-    files.write_json(run.folder / "tune" / "encoding.json", counts)
+def _control_rows(examples: Sequence[Example], tokenizer: Any) -> list[str]:
+    """Places of the rows of which a text holds what reads like a control token of this model."""
+    control = Control.of(tokenizer)
+    return [e.source for e in examples if any(map(control.found, _texts([e])))]
+
+
+def _control_note(places: Sequence[str]) -> str:
+    """What a person should know about such rows, "" where there are none."""
+    shown = ", ".join(places[:_SHOWN]) + (" …" if len(places) > _SHOWN else "")
+    return t("{n:,} training rows hold what reads like a control token of the model ({p}): it is read as plain text, "
+             "here and in prediction",
+             "{n:,} 条训练数据含有与模型控制词元同形的文字（{p}）：训练和预测时都按普通文本处理", n=len(places),
+             p=shown) if places else ""
+
+
+def _record(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int], held: dict[str, list[str]]) -> str:
+    """Write how much of the texts is cut off, and which rows hold control tokens, to tune/encoding.json; a sentence
+    when anything is cut."""
+    counts = {part: {**_cuts(r.encoded), "rows_left_out": left_out[part], "control_rows": len(held[part])}
+              for part, r in rows.items()}
+    files.write_json(run.folder / "tune" / "encoding.json", {
+        part: {**found, "control_places": held[part][:_SHOWN]} for part, found in counts.items()})
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
     out = left_out["train"]
     if not (cut or out):

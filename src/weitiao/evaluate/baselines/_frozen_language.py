@@ -7,9 +7,7 @@ from typing import Any
 
 from weitiao import models
 from weitiao.bundle import by_length
-from weitiao.evaluate.baselines import Case
-
-BATCH_TOKENS = 8192
+from weitiao.evaluate.baselines import BATCH_TOKENS, Case
 
 
 def answers(case: Case, encode: Callable[[Any, int], Sequence[Any]]) -> list[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from weitiao import models
 from weitiao.bundle import by_length
-from weitiao.evaluate.baselines import Baseline, Case, _linear
+from weitiao.evaluate.baselines import BATCH_TOKENS, TRAIN_TOKENS, Baseline, Case, _linear
 from weitiao.example import Example
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import TextTask
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = ("the frozen encoder", "冻结编码器")
-_TRAIN_TOKENS = 200_000
-_BATCH_TOKENS = 8192
 
 
 def make(case: Case) -> Baseline:
@@ -57,14 +55,14 @@ class _Encoder:
         order = seeds.rng(seed, "frozen").permutation(len(examples))
         sample = [examples[i] for i in order[:500]]
         mean = sum(r.length for r in self._encode(sample)) / len(sample)
-        return [examples[i] for i in sorted(order[: max(100, int(_TRAIN_TOKENS / mean))])]
+        return [examples[i] for i in sorted(order[: max(100, int(TRAIN_TOKENS / mean))])]
 
     def __call__(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         import torch
 
         rows = self._encode(examples)
         out: list[Any] = [None] * len(rows)
-        for index in by_length([(r.length, 1) for r in rows], _BATCH_TOKENS):
+        for index in by_length([(r.length, 1) for r in rows], BATCH_TOKENS):
             batch = self.task.collate([rows[i] for i in index], self.tokenizer.pad_token_id,
                                       self.tokenizer.padding_side)
             with torch.inference_mode():

@@ -13,13 +13,11 @@ import numpy as np
 from weitiao import models
 from weitiao.bundle import by_length
 from weitiao.core import seeds
-from weitiao.evaluate.baselines import Baseline, Case, _linear, _words
+from weitiao.evaluate.baselines import BATCH_TOKENS, TRAIN_TOKENS, Baseline, Case, _linear, _words
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Encoded
 
 TITLE = ("the frozen encoder", "冻结编码器")
-_TRAIN_TOKENS = 200_000
-_BATCH_TOKENS = 8192
 
 
 def make(case: Case) -> Baseline:
@@ -48,7 +46,7 @@ def _some(encoded: Sequence[Encoded], seed: int) -> list[int]:
     """As many rows, drawn at random, as the budget of tokens allows; never fewer than 100."""
     order = seeds.rng(seed, "frozen").permutation(len(encoded))
     sizes = np.cumsum([sum(map(len, encoded[i].windows)) for i in order])
-    return sorted(order[: max(100, int((sizes <= _TRAIN_TOKENS).sum()))].tolist())
+    return sorted(order[: max(100, int((sizes <= TRAIN_TOKENS).sum()))].tolist())
 
 
 def _rows(model: Any, task: Any, encoded: Sequence[Encoded], words: Any, device: str,
@@ -56,7 +54,7 @@ def _rows(model: Any, task: Any, encoded: Sequence[Encoded], words: Any, device:
     import torch
 
     out: list[Any] = [None] * len(encoded)
-    for index in by_length([(r.length, len(r.windows)) for r in encoded], _BATCH_TOKENS):
+    for index in by_length([(r.length, len(r.windows)) for r in encoded], BATCH_TOKENS):
         batch = task.collate([encoded[i] for i in index], words.pad_token_id, words.padding_side)
         with torch.inference_mode():
             hidden = model.base(**{k: v.to(device) for k, v in batch.items() if k in INPUTS}).last_hidden_state
