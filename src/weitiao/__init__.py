@@ -2,6 +2,7 @@
 
 >>> import weitiao
 >>> result = weitiao.tune("reviews.csv")              # the whole pipeline; a `Result` with scores and folders
+>>> weitiao.check("reviews.csv").verdict              # what is wrong with the data: good, look or stop
 >>> weitiao.load(result.folder).predict(["很好吃"])   # [{'label': 'positive', 'probability': 0.98, ...}]
 """
 
@@ -14,13 +15,16 @@ from weitiao._version import __version__
 if TYPE_CHECKING:
     from weitiao.bundle import Bundle as Bundle
     from weitiao.bundle import load as load
+    from weitiao.doctor import Checkup as Checkup
     from weitiao.pipeline import Result as Result
+    from weitiao.pipeline import check as check
     from weitiao.pipeline import tune as tune
     from weitiao.recipe import Recipe as Recipe
 
-__all__ = ["Bundle", "Recipe", "Result", "__version__", "load", "tune"]
+__all__ = ["Bundle", "Checkup", "Recipe", "Result", "__version__", "check", "load", "tune"]
 
-_HOME = {"tune": "pipeline", "Result": "pipeline", "load": "bundle", "Bundle": "bundle", "Recipe": "recipe"}
+_HOME = {"tune": "pipeline", "check": "pipeline", "Result": "pipeline", "Checkup": "doctor", "load": "bundle",
+         "Bundle": "bundle", "Recipe": "recipe"}
 
 
 def __getattr__(name: str) -> Any:

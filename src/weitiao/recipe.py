@@ -85,6 +85,8 @@ class Split(Section):
     """Share of the rows set aside for the final score when no file is given."""
     stratify: bool = True
     """Keep the labels' shares equal in all parts."""
+    near_duplicates: bool = True
+    """Keep rows whose texts differ by a tenth of their characters or less on one side of the split."""
 
 
 class Model(Section):

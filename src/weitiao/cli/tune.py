@@ -11,6 +11,7 @@ import typer
 from weitiao import events
 from weitiao.cli.guard import UsageError
 from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.settings import named, recipe_of
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, program, quoted
 
@@ -64,7 +65,7 @@ def tune(
     """One parameter a flag; see `weitiao tune --help`."""
     asked = {"data": {"train": data, "validation": validation, "test": test,
                       "columns": pairs(columns, "--columns"),
-                      "format": _named(format), "encoding": _named(encoding)},
+                      "format": named(format), "encoding": named(encoding)},
              "model": {"name": model, "hub": hub}, "tune": {"time": time, "device": device},
              "task": task, "method": method, "seed": seed}
     spoken = {"source": source, "target": target}
@@ -73,7 +74,7 @@ def tune(
         from weitiao import pipeline
 
         return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
-    whole = _spoken(_recipe(recipe, asked, set_ or []), spoken)
+    whole = _spoken(recipe_of(recipe, asked, set_ or []), spoken)
     from weitiao import pipeline
 
     return _work(lambda show: pipeline.start(whole, out, show), out, quiet, as_json)
@@ -120,26 +121,6 @@ def _files(folder: Path) -> tuple[str, str]:
     return data.train[0], next(iter(data.test), "")
 
 
-def _recipe(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe:
-    """The file's settings, the flags laid over them, `--set` over those."""
-    from weitiao.recipe import Recipe
-
-    base = Recipe.read(path) if path else Recipe()
-    tree: dict[str, Any] = {}
-    for name, value in asked.items():
-        if isinstance(value, dict):
-            value = {k: v for k, v in value.items() if v}
-        elif name in ("task", "method") and value:
-            part = getattr(base, name)
-            # The file's options of the same plug-in stay; another plug-in has others.
-            value = part if part["name"] == value else {"name": value}
-        if value not in (None, "", {}):
-            tree[name] = value
-    if "columns" in tree.get("data", {}):
-        tree["data"]["columns"] = {**base.data.columns, **tree["data"]["columns"]}
-    return base.updated(tree).with_set(*sets)
-
-
 def _spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
     """`--source` and `--target` are options of the task translate, and name it where no task is named."""
     said = {k: v for k, v in languages.items() if v}
@@ -159,11 +140,6 @@ def _only_resume(asked: dict[str, Any], *others: object) -> None:
                          expected="weitiao tune --resume RUN [--allow-inexact]",
                          fix=t("drop them, or start a new run without --resume",
                                "请去掉它们，或不用 --resume 重新开始"))
-
-
-def _named(value: str) -> str:
-    """ "auto" is what a recipe says anyway: only another value overrides it."""
-    return "" if value == "auto" else value
 
 
 def _leaves(value: Any) -> list[Any]:
