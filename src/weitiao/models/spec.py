@@ -13,6 +13,9 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "deco
 START = -1
 """In `decoder_input_ids`: the token with which this model's decoder begins, whatever its number."""
 
+PROMPT = "weitiao_prompt"
+"""In config.json: the id of the first virtual token (see models/grown.py); there is none where it is absent."""
+
 Kind = Literal["sequence", "tokens", "span", "language", "corpus"]
 
 
