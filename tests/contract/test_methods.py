@@ -183,8 +183,6 @@ def _said(plain: Any, case: Case, virtual: int = 0) -> Any:
     inputs = {k: v for k, v in case.inputs.items() if k != "places"}
     inputs |= {k: inputs[k][:, virtual:] for k in ("input_ids", "attention_mask")}
     logits = plain(**inputs).logits.detach()
-    if case.kind == "tokens":
-        return logits if len(logits[0]) == len(case.inputs["input_ids"][0]) else logits[:, virtual:]
     return logits[:, -8:, :case.model.first_virtual].flatten(0, 1) if "places" in case.inputs else logits
 
 

@@ -34,7 +34,7 @@ from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
 from weitiao.core.text import UNSPACED
 from weitiao.models import _load
-from weitiao.models.spec import PROMPT
+from weitiao.models.spec import PROMPT, VIRTUAL
 
 if TYPE_CHECKING:
     from weitiao.models._parts import Model
@@ -81,7 +81,7 @@ def teach(tokenizer: Any, tokens: Sequence[str], *, prompt: int, seed: int) -> t
         special = set(tokenizer.all_special_ids)
         common = [i for i in range(min(_COMMON, len(tokenizer) - len(tokens))) if i not in special]
         parts += [(int(i),) for i in seeds.rng(seed, "prompt").choice(common, prompt)]
-        tokenizer = _prompted(tokenizer, [f"<|prompt-{i}|>" for i in range(prompt)])
+        tokenizer = _prompted(tokenizer, [f"{VIRTUAL}{i}|>" for i in range(prompt)])
     if len(tokenizer) != first + len(parts):
         raise _fixed(t("its token numbers have gaps", "其词元编号不连续"))
     return tokenizer, Growth(first, tuple(parts), prompt)
@@ -117,6 +117,9 @@ def _prompted(tokenizer: Any, names: Sequence[str]) -> Any:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
+    if "_switch_to_target_mode" in dir(type(tokenizer)):  # how transformers itself tells them: no class has it in common
+        raise _fixed(t("its tokenizer writes a language before or behind each text",
+                       "其分词器会在文本前后写入语言标记"))
     if set(names) & set(tokenizer.get_vocab()):
         raise ModelError("model.token_exists", t("this base has a prompt already", "该基座已带有提示词元"),
                          where="model.name", fix=t("use method.name=lora, or the base from which it was tuned",
