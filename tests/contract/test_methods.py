@@ -157,9 +157,9 @@ def test_what_was_learnt_is_loaded_by_peft_alone(case: Case, tmp_path: Path) -> 
         return
     merged.save(tmp_path / "model", case.tokenizer)
     adapter.write(tmp_path / "adapter", base=str(case.folder), head=merged.new_modules(), saved=tmp_path / "model",
-                  base_rows=merged.base_rows)
+                  base_rows=merged.base_rows, facts={})
     assert sorted(p.name for p in (tmp_path / "adapter").iterdir()) == [
-        "README.md", "adapter_config.json", "adapter_model.safetensors"]
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "weitiao.json"]
     words = {"vocab_size": merged.base_rows} if merged.base_rows else {}
     plain = _plain(case.folder, AutoConfig.from_pretrained(tmp_path / "model", **words), type(_plain(tmp_path / "model")))
     loaded = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()

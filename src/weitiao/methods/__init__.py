@@ -23,6 +23,7 @@ from typing import Any
 
 from weitiao.core import files, plugins
 
+WEIGHTS = "adapter_model.safetensors"
 _HOW = """# An adapter, in peft's own form
 
 Load it onto the base that it was tuned from, with the tuned model's config (labels, head) beside it:
@@ -55,13 +56,15 @@ class Adapter:
     inside: str = "base_model.model."
     unfit: str = ""
 
-    def write(self, folder: Path, *, base: str, head: list[str], saved: Path, base_rows: int = 0) -> None:
-        """adapter_config.json, adapter_model.safetensors and README.md; whole or not at all.
+    def write(self, folder: Path, *, base: str, head: list[str], saved: Path, facts: Mapping[str, Any],
+              base_rows: int = 0) -> None:
+        """adapter_config.json, adapter_model.safetensors, README.md and weitiao.json; whole or not at all.
 
         Args:
             base: the base's name or folder.
             head: names of the modules that the base does not have, in the saved model.
             saved: the folder of the merged model, whose numbers those modules take.
+            facts: what weitiao.json says beside the hash of the weights.
             base_rows: rows of the base's word embeddings, where the saved model has more.
         """
         from safetensors import safe_open
@@ -77,8 +80,9 @@ class Adapter:
         how = self._how(files.read_json(saved / "config.json"), base, base_rows)
         with files.new_folder(folder) as tmp:
             self.config.save_pretrained(str(tmp))
-            save_file({k: v.contiguous() for k, v in tensors.items()}, tmp / "adapter_model.safetensors",
-                      {"format": "pt"})
+            save_file({k: v.contiguous() for k, v in tensors.items()}, tmp / WEIGHTS, {"format": "pt"})
+            files.write_json(tmp / "weitiao.json", {
+                **facts, "weights": {WEIGHTS: files.sha256(tmp / WEIGHTS)}})
             (tmp / "README.md").write_text(how, encoding="utf-8")
 
     def _how(self, config: Mapping[str, Any], base: str, base_rows: int) -> str:

@@ -204,6 +204,11 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
     if lost := (missing - _tied(body)) | other_shape:
         raise weights_missing(folder, lost)
+    return wrap(body, head)
+
+
+def wrap(body: PreTrainedModel, head: HeadSpec) -> LanguageModel:
+    """A model of transformers that speaks, as ours; it answers as `head` says."""
     return _made(LanguageModel(body), head)
 
 

@@ -72,7 +72,9 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         on_event(Note(t("no adapter is written beside the model: {w}", "不另存适配器：{w}", w=why)))
     elif adapter:
         adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
-                      saved=run.folder / "model", base_rows=model.base_rows)
+                      saved=run.folder / "model", base_rows=model.base_rows,
+                      facts={"method": recipe.method["name"], "own_words": len(model.new_rows),
+                             "base": {"name": base.name, "weights": files.hashes(base.folder, "*.safetensors")}})
 
 
 def _model(recipe: Recipe, task: Task, train: Sequence[Example], virtual: int) -> tuple[models.Base, Model, Any]:
