@@ -1,6 +1,6 @@
 """Several adapters on one base, whose weights are in memory once.
 
->>> news, mood = load_adapters(["runs/news", "runs/mood"])     # tuned by lora or ia3 from the same base
+>>> news, mood = load_adapters(["runs/news", "runs/mood"])     # tuned by lora, ia3 or prompt from one base
 >>> news.predict(["Rain is expected in Lyon."]), mood.predict(["What a day!"])
 
 Each is an ordinary Bundle with its own task, labels, tokenizer and head: nothing has to be switched on or off, and
@@ -23,6 +23,7 @@ from weitiao.core.i18n import t
 if TYPE_CHECKING:
     from torch import nn
 
+    from weitiao.models.build import Model
     from weitiao.models.spec import HeadSpec
 
 
@@ -34,9 +35,9 @@ def load_adapters(runs: Sequence[str | Path], *, base: str | Path | None = None,
         base: the base's folder or name; None: where it was when the first of them was tuned.
         device: cpu, cuda, …
 
-    Raises RunError: `adapter.missing`, `adapter.alone` for one that brings words of its own or stands on a rounded
-    base, `adapter.other_base` where they were not all tuned from the same weights or the base has changed,
-    `bundle.damaged`; MissingExtra without peft; ModelError where the base cannot be had.
+    Raises RunError: `adapter.missing`, `adapter.alone` for one that brings new tokens or stands on a rounded base,
+    `adapter.other_base` where they were not all tuned from the same weights or the base has changed, `bundle.damaged`;
+    MissingExtra without peft; ModelError where the base cannot be had.
     """
     described = [(Path(run), _facts(Path(run))) for run in runs]
     if not described:
@@ -72,14 +73,16 @@ def _base(base: str | Path | None, run: Path, facts: Mapping[str, Any]) -> Path:
 
 
 def _check(run: Path, facts: Mapping[str, Any], here: Mapping[str, str], folder: Path) -> None:
-    if facts["own_words"] or facts["method"] == "qlora":
-        raise RunError("adapter.alone", t("its adapter cannot share a base: {w}", "其适配器不能与他者共用基座：{w}", w=t(
-            "it brings {n} words of its own", "它自带 {n} 个词元", n=facts["own_words"]) if facts["own_words"] else
-            t("it stands on a rounded one", "它基于量化后的权重")), where=str(run),
-            fix=t("load this one by weitiao.load", "请用 weitiao.load 单独载入"))
+    if facts["method"] == "qlora" or (facts["own_words"] and facts["method"] != "prompt"):
+        why = t("it stands on a rounded one", "它基于量化后的权重") if facts["method"] == "qlora" else t(
+            "it brings {n} words of its own", "它自带 {n} 个词元", n=facts["own_words"])
+        raise RunError("adapter.alone", t("its adapter cannot share a base: {w}", "其适配器不能与他者共用基座：{w}",
+                                          w=why), where=str(run),
+                       fix=t("load this one by weitiao.load", "请用 weitiao.load 单独载入"))
     if facts["base"]["weights"] != here:
-        raise RunError("adapter.other_base", t("it was not tuned from the weights in {f}", "它不是由 {f} 中的权重微调而来",
-                                               f=folder), where=str(run), expected=facts["base"]["name"],
+        raise RunError("adapter.other_base", t("it was not tuned from the weights in {f}",
+                                               "它不是由 {f} 中的权重微调而来", f=folder), where=str(run),
+                       expected=facts["base"]["name"],
                        fix=t("load together only what was tuned from the same base, or name its folder with base=…",
                              "只能一起载入由同一基座微调的模型，或用 base=… 指明其目录"))
     bundle.check_file(run / "adapter" / methods.WEIGHTS, facts["weights"][methods.WEIGHTS])
@@ -91,15 +94,34 @@ def _load(run: Path, base: Path, shared: dict[str, nn.Parameter]) -> Bundle:
     def make(head: HeadSpec) -> Any:
         from weitiao.models.build import wrap
 
-        return wrap(_body(folder, run / "adapter", base, shared), head).eval()
+        model = wrap(_body(folder, run / "adapter", base, shared), head).eval()
+        if model.first_virtual is not None:
+            _take_prompt(model, folder, facts["weights"])
+        return model
 
     return bundle.assemble(folder, facts, make)
+
+
+def _take_prompt(model: Model, folder: Path, weights: Mapping[str, str]) -> None:
+    """The rows of a learnt prompt, which are all that is read of the tuned model's own weights."""
+    from safetensors import safe_open
+
+    from weitiao.models import _folder, grown
+
+    name = _folder.word_embeddings(_folder.config(folder), _folder.shapes(folder))
+    first = model.first_virtual
+    assert first is not None
+    for file, digest in weights.items():
+        bundle.check_file(folder / file, digest)
+        with safe_open(folder / file, "pt") as tensors:
+            if name in tensors.keys():  # noqa: SIM118
+                grown.read_with(model, tensors.get_slice(name)[first:].float(), first)
 
 
 def _body(folder: Path, adapter: Path, base: Path, shared: dict[str, nn.Parameter]) -> Any:
     """The base with the tuned model's config and head and the adapter, on the shared tensors."""
     import transformers
-    from transformers import AutoConfig
+    from transformers import AutoConfig, GenerationConfig
 
     from weitiao.models import _load as loading
 
@@ -108,9 +130,13 @@ def _body(folder: Path, adapter: Path, base: Path, shared: dict[str, nn.Paramete
     except ImportError as e:
         raise MissingExtra("peft", "lora", t("adapters", "适配器")) from e
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    theirs = AutoConfig.from_pretrained(base, trust_remote_code=False).get_text_config().vocab_size
+    config.get_text_config().vocab_size = theirs  # that of the base: a prompt is read beside it
     body, _, _ = loading.load(getattr(transformers, config.architectures[0]), base, config)
     _share(body.base_model, shared)
     body.tie_weights()
+    if body.can_generate():
+        body.generation_config = GenerationConfig.from_pretrained(folder)
     with loading.quiet():
         return PeftModel.from_pretrained(body, str(adapter)).get_base_model()
 

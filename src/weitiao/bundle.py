@@ -240,7 +240,8 @@ def check_file(path: Path, digest: str) -> None:
     """Raises RunError `bundle.damaged` where the file is not what was saved."""
     if not path.is_file() or files.sha256(path) != digest:
         raise RunError("bundle.damaged", t("the weights are not those that were saved", "权重文件与保存时不一致"),
-                       where=str(path), fix=t("copy the folder again or run the tuning again", "请重新复制该目录或重新训练"))
+                       where=str(path), fix=t("copy the folder again or run the tuning again",
+                                              "请重新复制该目录或重新训练"))
 
 
 def assemble(folder: Path, facts: Mapping[str, Any], make: Callable[[HeadSpec], Model]) -> Bundle:

@@ -26,7 +26,8 @@ TEXTS = ["the food was great", "awful service, very slow", "metformin is good", 
 
 def rows(n: int) -> list[dict[str, str]]:
     """What decides is a word that the tokenizer spells letter by letter."""
-    words = "the a food movie film music service room price this that it was very really".split()
+    words = ["the", "a", "food", "movie", "film", "music", "service", "room", "price", "this", "that", "it", "was",
+             "very", "really"]
     return [{"text": " ".join([*(words[(i * k + k) % 15] for k in range(1, 2 + i % 6)),
                                ("metformin", "warfarin")[i % 2], words[i % 7]]), "label": ("sugar", "blood")[i % 2]}
             for i in range(n)]

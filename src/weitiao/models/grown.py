@@ -106,18 +106,17 @@ def _add(tokenizer: Any, tokens: Sequence[str]) -> list[tuple[int, ...]]:
         if not ids or got.count(tokenizer.convert_tokens_to_ids(token)) != 2:
             raise ModelError("model.token_not_found",
                              t("the tokenizer would not find {x!r} in a text", "分词器在文本中找不到 {x!r}", x=token),
-                             where="model.new_tokens",
-                             expected=t("texts as they stand in the rows, without white space around them",
-                                        "与数据中写法一致、两端无空白的文本"), fix=t("leave it out", "请去掉它"))
+                             where="model.new_tokens", fix=t("leave it out", "请去掉它"))
     return parts
 
 
 def _prompted(tokenizer: Any, names: Sequence[str]) -> Any:
-    """The tokenizer that writes these tokens before whatever it is given. Raises ModelError `model.fixed_vocabulary`."""
+    """The tokenizer that writes these tokens before whatever it is given. Raises ModelError `model.fixed_vocabulary`,
+    `model.token_exists`."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    if "_switch_to_target_mode" in dir(type(tokenizer)):  # how transformers itself tells them: no class has it in common
+    if "_switch_to_target_mode" in dir(type(tokenizer)):  # as transformers itself tells them
         raise _fixed(t("its tokenizer writes a language before or behind each text",
                        "其分词器会在文本前后写入语言标记"))
     if set(names) & set(tokenizer.get_vocab()):
@@ -177,8 +176,8 @@ def _template(begin: Sequence[Any], end: Sequence[Any], between: Sequence[Any], 
 
 
 def _fixed(why: str) -> ModelError:
-    return ModelError("model.fixed_vocabulary", t("no tokens can be added to this base: {w}", "无法给该基座添加词元：{w}",
-                                                  w=why), where="model.name",
+    return ModelError("model.fixed_vocabulary", t("no tokens can be added to this base: {w}",
+                                                  "无法给该基座添加词元：{w}", w=why), where="model.name",
                       fix=t("leave model.new_tokens out, use method.name=lora, or choose another model",
                             "请去掉 model.new_tokens、用 method.name=lora，或换一个模型"))
 
@@ -249,14 +248,21 @@ def _standing_in(model: Model, output: nn.Module | None, rows: Mapping[int, nn.P
     for name, module in list(model.body.named_modules(remove_duplicate=False)):
         if isinstance(module, nn.Embedding) and module.weight is table:
             new: nn.Module = made.setdefault(id(module), _Table(module, rows[id(table)], model.new_rows.start))
-        elif module is output:
-            new = made.setdefault(id(module), _Output(module, rows[id(module.weight)], said))
+        elif output is not None and module is output:
+            new = made.setdefault(id(module), _Output(module, rows[id(output.weight)], said))
         else:
             continue
         parent, _, leaf = name.rpartition(".")
         found.append((model.body.get_submodule(parent), leaf, module))
         found[-1][0]._modules[leaf] = new
     return found
+
+
+def read_with(model: Model, rows: torch.Tensor, first: int) -> None:
+    """Let a model whose table has no rows from `first` on read these (n, width) beside it, for good: the table stays
+    the base's own, and may be shared."""
+    model.new_rows = range(first, first + len(rows))
+    _standing_in(model, None, {id(model.word_embeddings().weight): nn.Parameter(rows, requires_grad=False)}, range(0))
 
 
 class _Table(nn.Module):
@@ -267,7 +273,7 @@ class _Table(nn.Module):
         self.table, self.rows, self.first = table, rows, first
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> torch.Tensor:
         """What families ask for its type and place."""
         return self.table.weight
 
@@ -290,7 +296,7 @@ class _Output(nn.Module):
         self.output, self.rows, self.said = output, rows, said
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> torch.Tensor:
         """What families ask for its type and place."""
         return self.output.weight  # type: ignore[no-any-return]
 

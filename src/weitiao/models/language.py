@@ -62,7 +62,8 @@ class LanguageModel(Model):
     @property
     def unfit(self) -> str:
         """A drawn head that fills masks ends in the word embeddings."""
-        return t("its new head is tied to the base's word embeddings", "新建的头与基座词嵌入共享权重") if self.fresh else ""
+        tied = t("its new head is tied to the base's word embeddings", "新建的头与基座词嵌入共享权重")
+        return tied if self.fresh else ""
 
     def head_parameters(self) -> list[nn.Parameter]:
         """What was drawn because the checkpoint had no head that fills masks; mostly none."""

@@ -12,7 +12,7 @@ from weitiao.evaluate.baselines import BATCH_TOKENS, Case
 
 
 def met(case: Case) -> Case:
-    """The case with its task met with the base's own tokenizer: the tuned one may write a prompt, or know more words."""
+    """The case with its task met with the base's own tokenizer: the tuned one may write a prompt or know more words."""
     task, recipe = case.task, case.recipe
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
     again = tasks.make(recipe.task["name"], task.options.model_dump(mode="json"), task.columns)
@@ -22,8 +22,8 @@ def met(case: Case) -> Case:
 
 
 def answers(case: Case, encode: Callable[[Any, int], Sequence[Any]]) -> list[Any]:
-    """An output for each row that `encode(task, max_length)` gives, in the same order; of a `met` case. Raises ModelError
-    as finding and building the base does."""
+    """An output for each row that `encode(task, max_length)` gives, in the same order; of a `met` case. Raises
+    ModelError as finding and building the base does."""
     import torch
 
     from weitiao.models.build import build
