@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bundle", "Checkup", "Recipe", "Result", "__version__", "check", "load", "load_adapters", "tune"]
 
-__all__ = ["Bundle", "Checkup", "Recipe", "Result", "__version__", "check", "load", "load_adapters", "tune"]
-
 _HOME = {"tune": "pipeline", "check": "pipeline", "Result": "pipeline", "Checkup": "doctor", "load": "bundle",
          "load_adapters": "adapters", "Bundle": "bundle", "Recipe": "recipe"}
 

@@ -96,6 +96,7 @@ def test_the_prompt_stands_before_every_text_and_pair(tiny_folder: Path, tmp_pat
             assert got["token_type_ids"] == [0, 0, 0, *want["token_type_ids"]]
         cut = made("the food is not bad", truncation=True, max_length=6)["input_ids"]
         assert cut == [*growth.ids, *old("the food is not bad", truncation=True, max_length=3)["input_ids"]]
+        assert [made.num_special_tokens_to_add(pair=x) for x in (False, True)] == [5, 6]  # how windows find their room
         assert made.decode(made("the food")["input_ids"], skip_special_tokens=True) == "the food"
         assert made("the food", add_special_tokens=False) == old("the food", add_special_tokens=False)
         assert (made.pad_token_id, made.padding_side, made.model_max_length) == (
@@ -146,6 +147,30 @@ def test_sentencepieces_own_tokenizers_are_refused() -> None:
     with pytest.raises(ModelError, match=r"model\.fixed_vocabulary") as caught:
         grown.teach(Slow(), ["metformin"], prompt=0, seed=1)
     assert caught.value.fix
+
+
+def test_a_template_that_writes_bos_itself_gets_the_prompt_alone(tiny_folders: dict[str, Path]) -> None:
+    """Prompt, BOS, text: whether the tokenizer or the model's own chat template writes BOS."""
+    from weitiao.core.errors import DataError
+    from weitiao.tasks import _speaker
+    from weitiao.tasks._render import Chat, Message
+
+    plain = fresh(tiny_folders["decoder"])  # begins with [CLS], which serves as BOS here
+    plain.bos_token = plain.cls_token
+    taught, growth = grown.teach(plain, (), prompt=3, seed=1)
+    chat = [Chat((Message("user", "the food"), Message("assistant", "good")))]
+    bos = taught.bos_token_id
+    for template, ok in (("{% for m in messages %}{{ m.content }} {% if m.role == 'assistant' %}[SEP]{% endif %}{% endfor %}", True),
+                         ("[CLS]{% for m in messages %}{{ m.content }} {% if m.role == 'assistant' %}[SEP]{% endif %}{% endfor %}", True),
+                         ("[CLS][CLS]{% for m in messages %}{{ m.content }} {% if m.role == 'assistant' %}[SEP]{% endif %}{% endfor %}", False)):
+        taught.chat_template = template
+        speaker = _speaker.meet("decoder", taught)
+        if not ok:
+            with pytest.raises(DataError, match=r"data\.doubled_bos"):
+                speaker.encode(chat, 64)
+            continue
+        ids = speaker.encode(chat, 64)[0].windows[0]
+        assert ids[:4] == (*growth.ids, bos) and ids[4] != bos and not set(ids[4:]) & set(growth.ids)
 
 
 # -- models ----------------------------------------------------------------------------------------------------------
@@ -217,6 +242,14 @@ def test_while_the_others_are_frozen_new_rows_alone_learn(family: str) -> None:
     for name, p in model.named_parameters():
         kept = p[:90] if len(p) == 93 and p.ndim > 1 else p
         assert torch.equal(kept, old[name][: len(kept)]), name
+
+
+def test_a_pair_of_encoders_does_not_grow(tiny_folder: Path) -> None:
+    special = {"decoder_start_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    model = build(models.find(str(tiny_folder)), HeadSpec(0, kind="language", generation=special), pooling="auto",
+                  dropout=None, seed=1)
+    with pytest.raises(ModelError, match=r"model\.fixed_vocabulary"):
+        grown.grow(model, grown.Growth(196, ((5, 6),), 0))
 
 
 def test_a_prompt_is_never_said(tiny_folders: dict[str, Path]) -> None:
