@@ -7,7 +7,7 @@ of Scale for Parameter-Efficient Prompt Tuning", arXiv:2104.08691).
 
 The tokenizer writes these tokens before every text, so the saved model is plain: nothing is folded in, and nothing of
 ours is needed to use it. The adapter is peft's `PROMPT_TUNING`, for the base with its own tokenizer. A prompt says less
-to a small model than lora does: that it draws level is shown from billions of parameters on (section 3, figure 1).
+to a small model than lora does: that it draws level with full tuning is shown for billions of parameters (figure 1).
 """
 
 from __future__ import annotations

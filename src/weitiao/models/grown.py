@@ -6,10 +6,10 @@
 ...     ...
 
 A new token's row begins at the mean of the rows of the pieces that it was cut into before (Gee et al. 2022, "Fast
-Vocabulary Transfer for Language Model Compression", arXiv:2402.09977, section 2): it says at once about what its pieces
-said, and with the other rows it lies where the layers above have learnt to read. A drawn row would not, and as a word
-to be said could take all of the probability (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language
-Models").
+Vocabulary Transfer for Language Model Compression", arXiv:2402.09977): it says at once about what its pieces said, and
+lies among the other rows, where the layers above have learnt to read. A drawn row does not, and as a word to be said
+can take nearly all of the probability (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models",
+nlp.stanford.edu/~johnhew/vocab-expansion.html).
 
 A prompt (Lester et al. 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", arXiv:2104.08691) is tokens of
 its own, which the tokenizer writes before every text. So the saved folder needs nothing of ours, rows may be packed,
@@ -39,7 +39,7 @@ from weitiao.models.spec import PROMPT, VIRTUAL
 if TYPE_CHECKING:
     from weitiao.models._parts import Model
 
-_COMMON = 5000  # Lester et al. begin a prompt at rows of the 5,000 commonest words, the first ones of a vocabulary
+_COMMON = 5000  # Lester et al. draw what a prompt begins at from the 5,000 commonest words
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _PROMPT = "<|prompt|>"  # the name of all virtual tokens together, in the tokenizer's template
 
@@ -78,13 +78,18 @@ def teach(tokenizer: Any, tokens: Sequence[str], *, prompt: int, seed: int) -> t
     parts = _add(tokenizer, tokens)
     first = tokenizer.convert_tokens_to_ids(tokens[0]) if tokens else len(tokenizer)
     if prompt:
-        special = set(tokenizer.all_special_ids)
-        common = [i for i in range(min(_COMMON, len(tokenizer) - len(tokens))) if i not in special]
-        parts += [(int(i),) for i in seeds.rng(seed, "prompt").choice(common, prompt)]
+        common = _commonest(tokenizer, set(tokens))
+        parts += [(int(i),) for i in seeds.rng(seed, "prompt").choice(common, prompt, replace=prompt > len(common))]
         tokenizer = _prompted(tokenizer, [f"{VIRTUAL}{i}|>" for i in range(prompt)])
     if len(tokenizer) != first + len(parts):
         raise _fixed(t("its token numbers have gaps", "其词元编号不连续"))
     return tokenizer, Growth(first, tuple(parts), prompt)
+
+
+def _commonest(tokenizer: Any, but: set[str]) -> list[int]:
+    """Ids of the commonest words, in whose rows a prompt begins: vocabularies list the commoner ones first."""
+    pieces = sorted((i, x) for x, i in tokenizer.get_vocab().items() if x not in but)
+    return [i for i, x in pieces if x.lstrip("▁Ġ").isalpha()][:_COMMON]
 
 
 def _add(tokenizer: Any, tokens: Sequence[str]) -> list[tuple[int, ...]]:
