@@ -160,6 +160,8 @@ def test_what_was_learnt_is_loaded_by_peft_alone(case: Case, tmp_path: Path) -> 
                   base_rows=merged.base_rows, facts={})
     assert sorted(p.name for p in (tmp_path / "adapter").iterdir()) == [
         "README.md", "adapter_config.json", "adapter_model.safetensors", "weitiao.json"]
+    page = (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8")
+    assert ("one row at a time" in page) == (case.kind == "decoder-labels" and bool(case.virtual))
     words = {"vocab_size": merged.base_rows} if merged.base_rows else {}
     plain = _plain(case.folder, AutoConfig.from_pretrained(tmp_path / "model", **words), type(_plain(tmp_path / "model")))
     loaded = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.core import files, plugins
+from weitiao.models import _folder
 
 WEIGHTS = "adapter_model.safetensors"
 _HOW = """# An adapter, in peft's own form
@@ -30,13 +31,18 @@ Load it onto the base that it was tuned from, with the tuned model's config (lab
 
 ```python
 from peft import PeftModel
-from transformers import AutoConfig, {auto}
+from transformers import {names}
 
 base = {auto}.from_pretrained({base!r}, config=AutoConfig.from_pretrained("../model"{words}))
-{resize}model = PeftModel.from_pretrained(base, ".")
+{more}model = PeftModel.from_pretrained(base, ".")
+tokenizer = AutoTokenizer.from_pretrained({tokenizer!r})
 ```
 
 `../model` holds the same model {folded}.
+{care}"""
+_ONE_BY_ONE = """
+Give it one row at a time: behind peft's prompt a decoder with labels does not see where a padded row ends. `../model`
+does.
 """
 
 
@@ -77,7 +83,7 @@ class Adapter:
                             if any(n.startswith(f"{module}.") for module in head)}
         self.config.modules_to_save = head or None
         self.config.base_model_name_or_path, self.config.inference_mode = base, True
-        how = self._how(files.read_json(saved / "config.json"), base, base_rows)
+        how = self._how(saved, base, base_rows)
         with files.new_folder(folder) as tmp:
             self.config.save_pretrained(str(tmp))
             save_file({k: v.contiguous() for k, v in tensors.items()}, tmp / WEIGHTS, {"format": "pt"})
@@ -85,11 +91,18 @@ class Adapter:
                 **facts, "weights": {WEIGHTS: files.sha256(tmp / WEIGHTS)}})
             (tmp / "README.md").write_text(how, encoding="utf-8")
 
-    def _how(self, config: Mapping[str, Any], base: str, base_rows: int) -> str:
+    def _how(self, saved: Path, base: str, base_rows: int) -> str:
         """The page that says how to load it."""
-        prompt = self.inside == "base_model."
-        resize = f"base.resize_token_embeddings({config['vocab_size']})\n" if base_rows and not prompt else ""
-        return _HOW.format(auto=config["architectures"][0], base=base, resize=resize,
+        config = files.read_json(saved / "config.json")
+        auto, prompt = config["architectures"][0], self.inside == "base_model."
+        more = f"base.resize_token_embeddings({config['vocab_size']})\n" if base_rows and not prompt else ""
+        speaks = (saved / "generation_config.json").is_file()
+        if speaks:
+            more += 'base.generation_config = GenerationConfig.from_pretrained("../model")\n'
+        blind = prompt and self.config.task_type == "SEQ_CLS" and _folder.kind(config) == "decoder"
+        classes = ["AutoConfig", "AutoTokenizer", *(["GenerationConfig"] if speaks else []), auto]
+        return _HOW.format(auto=auto, base=base, names=", ".join(classes), more=more, care=_ONE_BY_ONE if blind else "",
+                           tokenizer=base if prompt else "../model",
                            words=f", vocab_size={base_rows}" if base_rows else "",
                            folded="whose tokenizer writes the prompt: it needs no peft" if prompt else
                            "with the adapter folded in")
