@@ -148,3 +148,27 @@ def test_what_the_adapter_knows_of_its_base(tiny_folders: dict[str, Path], tmp_p
     facts = json.loads((tmp_path / "a" / "adapter" / "weitiao.json").read_text())
     assert facts["base"]["weights"] == {"model.safetensors": files.sha256(base / "model.safetensors")}
     assert facts["weights"].keys() == {"adapter_model.safetensors"} and facts["method"] == "ia3"
+
+
+@pytest.mark.parametrize(("kind", "task"), [("encoder", "classify"), ("decoder", "generate"),
+                                            ("encoder-decoder", "generate")])
+@pytest.mark.parametrize("spare", [7, 60])
+def test_a_table_longer_than_the_vocabulary(kind: str, task: str, spare: int, tiny_folders: dict[str, Path],
+                                            tmp_path: Path) -> None:
+    """Some tables end in rows of no token (e5-small, Qwen): a prompt takes some of them, or all and more."""
+    import transformers
+
+    base = tmp_path / "base"
+    shutil.copytree(tiny_folders[kind], base)
+    config = json.loads((base / "config.json").read_text())
+    long = getattr(transformers, config["architectures"][0]).from_pretrained(base)
+    torch.manual_seed(0)
+    long.resize_token_embeddings(config["vocab_size"] + spare, mean_resizing=False)
+    long.save_pretrained(base)
+    rows = [Example(e.id, e.inputs, None, e.source) for e in tuned(tmp_path / "a", base, task, "prompt")]
+    assert json.loads((tmp_path / "a" / "model" / "config.json").read_text())["vocab_size"] == (
+        config["vocab_size"] + max(20, spare))
+    [together], alone = weitiao.load_adapters([tmp_path / "a"]), weitiao.load(tmp_path / "a")
+    same(together.task.decode(together.outputs(rows)), alone.task.decode(alone.outputs(rows)))
+    if kind != "encoder":
+        assert together.model.first_virtual == config["vocab_size"]
