@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from weitiao import models, tasks
+from weitiao import models
 from weitiao.bundle import by_length
 from weitiao.evaluate.baselines import BATCH_TOKENS, Case
 
@@ -15,7 +16,7 @@ def met(case: Case) -> Case:
     """The case with its task met with the base's own tokenizer: the tuned one may write a prompt or know more words."""
     task, recipe = case.task, case.recipe
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    again = tasks.make(recipe.task["name"], task.options.model_dump(mode="json"), task.columns)
+    again = copy.copy(task)
     again.restore({k: [] if k == "golden" else v for k, v in task.state().items()})
     again.bind(base.kind, models.tokenizer(base.folder))
     return replace(case, task=again)
