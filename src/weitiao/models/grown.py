@@ -33,7 +33,7 @@ from weitiao.core import seeds
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
 from weitiao.core.text import UNSPACED
-from weitiao.models import _load
+from weitiao.models import _load, control
 from weitiao.models.spec import PROMPT, VIRTUAL
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def _prompted(tokenizer: Any, names: Sequence[str]) -> Any:
         model_input_names=tokenizer.model_input_names, padding_side=tokenizer.padding_side,
         clean_up_tokenization_spaces=tokenizer.clean_up_tokenization_spaces, **tokenizer.special_tokens_map)
     made.chat_template = tokenizer.chat_template
+    control.as_text(made)
     for text, old in zip(texts, before, strict=True):
         if made(*text)["input_ids"] != [*ids, *old["input_ids"]]:
             raise _fixed(t("its tokenizer writes what it likes before a text", "其分词器会改写文本开头"))
