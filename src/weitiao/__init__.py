@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao._version import __version__
 
 if TYPE_CHECKING:
+    from weitiao.adapters import load_adapters as load_adapters
     from weitiao.bundle import Bundle as Bundle
     from weitiao.bundle import load as load
     from weitiao.doctor import Checkup as Checkup
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from weitiao.pipeline import tune as tune
     from weitiao.recipe import Recipe as Recipe
 
-__all__ = ["Bundle", "Checkup", "Recipe", "Result", "__version__", "check", "load", "tune"]
+__all__ = ["Bundle", "Checkup", "Recipe", "Result", "__version__", "check", "load", "load_adapters", "tune"]
 
 _HOME = {"tune": "pipeline", "check": "pipeline", "Result": "pipeline", "Checkup": "doctor", "load": "bundle",
-         "Bundle": "bundle", "Recipe": "recipe"}
+         "load_adapters": "adapters", "Bundle": "bundle", "Recipe": "recipe"}
 
 
 def __getattr__(name: str) -> Any:
