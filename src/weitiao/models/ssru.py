@@ -1,6 +1,6 @@
 """Marian's "tiny" students: a transformer encoder, and a decoder with a gated recurrence in place of self-attention.
 
->>> model = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)   # plain transformers, this file beside
+>>> model = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)   # plain transformers
 >>> model.generate(**tokenizer("It rains.", return_tensors="pt"))
 
 The recurrence is the SSRU (Kim et al. 2019, "From Research to Production and Back: Ludicrously Fast Neural Machine
@@ -9,7 +9,7 @@ Translation", section 3.1): with a gate f_t = σ(W_f x_t + b_f) for each channel
     c_t = f_t ⊙ c_{t-1} + (1 - f_t) ⊙ W x_t,    y_t = ReLU(c_t),    c_0 = 0.
 
 Everything else is transformers' Marian. This file imports nothing but torch and transformers: `save_pretrained` copies
-it beside the weights, so that it also runs where weitiao is not installed.
+it beside the weights, so that it also runs where weitiao is not installed. Part of weitiao, Apache-2.0.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MarianSSRUConfig(MarianConfig):
 
 
 class Positions(MarianSinusoidalPositionalEmbedding):
-    """Position p in channel i of the lower half: sin(p λ_i), in the upper half cos(p λ_i), λ_i = 10000^(-i / (d/2 - 1)).
+    """Position p in channel i of the lower half is sin(p λ_i), of the upper half cos(p λ_i), λ_i = 10000^(-i/(d/2 - 1)).
 
     The exponent ends at 1, as in Marian (src/graph/node_initializers.cpp); in transformers it ends before.
     """
