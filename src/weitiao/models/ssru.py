@@ -38,7 +38,7 @@ class MarianSSRUConfig(MarianConfig):
 
 
 class Positions(MarianSinusoidalPositionalEmbedding):
-    """Position p in channel i of the lower half is sin(p λ_i), of the upper cos(p λ_i), with λ_i = 10000^(-i/(d/2 - 1)).
+    """Position p in channel i of the lower half is sin(p λ_i), of the upper cos(p λ_i), λ_i = 10000^(-i/(d/2 - 1)).
 
     The exponent ends at 1, as in Marian (src/graph/node_initializers.cpp); in transformers it ends before.
     """
