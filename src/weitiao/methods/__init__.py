@@ -28,7 +28,7 @@ Load it onto the base that it was tuned from, with the tuned model's config (lab
 from peft import PeftModel
 from transformers import AutoConfig, {auto}
 
-base = {auto}.from_pretrained({base!r}, config=AutoConfig.from_pretrained("../model"))
+base = {auto}.from_pretrained({base!r}, config=AutoConfig.from_pretrained("../model"{leave}){leave})
 model = PeftModel.from_pretrained(base, ".")
 ```
 
@@ -66,12 +66,15 @@ class Adapter:
                             if any(n.startswith(f"{module}.") for module in head)}
         self.config.modules_to_save = head or None
         self.config.base_model_name_or_path, self.config.inference_mode = base, True
-        auto = files.read_json(saved / "config.json")["architectures"][0]
+        config = files.read_json(saved / "config.json")
+        auto, leave = config["architectures"][0], ""
+        if "auto_map" in config:  # a family whose code lies beside the weights
+            auto, leave = next(k for k in config["auto_map"] if k != "AutoConfig"), ", trust_remote_code=True"
         with files.new_folder(folder) as tmp:
             self.config.save_pretrained(str(tmp))
             save_file({k: v.contiguous() for k, v in tensors.items()}, tmp / "adapter_model.safetensors",
                       {"format": "pt"})
-            (tmp / "README.md").write_text(_HOW.format(auto=auto, base=base), encoding="utf-8")
+            (tmp / "README.md").write_text(_HOW.format(auto=auto, base=base, leave=leave), encoding="utf-8")
 
 
 def names() -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from transformers.models.marian.modeling_marian import MarianSinusoidalPositiona
 LONGEST_WAVE = 10_000.0
 
 
-class MarianSSRUConfig(MarianConfig):
+class MarianSSRUConfig(MarianConfig):  # type: ignore[misc]
     """Marian's, and the epsilon of its norms (1e-9 in Marian itself, where transformers' Marian takes 1e-5).
 
     A model type of its own: transformers' "marian" would load the same folder with drawn self-attention and a warning.
@@ -37,7 +37,7 @@ class MarianSSRUConfig(MarianConfig):
     layer_norm_eps: float = 1e-9
 
 
-class Positions(MarianSinusoidalPositionalEmbedding):
+class Positions(MarianSinusoidalPositionalEmbedding):  # type: ignore[misc]
     """Position p in channel i of the lower half is sin(p λ_i), of the upper cos(p λ_i), λ_i = 10000^(-i/(d/2 - 1)).
 
     The exponent ends at 1, as in Marian (src/graph/node_initializers.cpp); in transformers it ends before.
@@ -95,7 +95,7 @@ class SSRU(nn.Module):
         return torch.relu(states).to(hidden_states.dtype), None
 
 
-class MarianSSRUMTModel(MarianMTModel):
+class MarianSSRUMTModel(MarianMTModel):  # type: ignore[misc]
     """MarianMTModel whose decoder layers have an SSRU as `self_attn`."""
 
     config_class = MarianSSRUConfig

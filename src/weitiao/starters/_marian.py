@@ -123,7 +123,7 @@ def _values(data: bytes, at: int, kind: int, shape: tuple[int, ...], *, rows: bo
     if kind != _INTGEMM8:
         raise ValueError(f"type {kind:#x}")
     (multiplier,) = struct.unpack_from("<f", data, at + count)
-    values = np.frombuffer(data, np.int8, count, at) / np.float32(multiplier)
+    values = np.frombuffer(data, np.int8, count, at).astype(np.float32) / np.float32(multiplier)
     return values.reshape(shape if rows else shape[::-1])
 
 
