@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import torch
 
+from student import model as made
+from student import write
 from weitiao import methods, models
 from weitiao.models import ssru
 from weitiao.models.build import build, load
@@ -25,23 +27,10 @@ INPUTS = {"input_ids": IDS, "attention_mask": (IDS != 0).long()}
 SAID = torch.tensor([[0, 8, 40, 41, 42], [0, 12, 13, 14, 15]])
 
 
-def made(seed: int = 0, **config: Any) -> Any:
-    """A tiny student with weights large enough that its words differ."""
-    torch.manual_seed(seed)
-    settings = {"vocab_size": 90, "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
-                "decoder_attention_heads": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "pad_token_id": 0, "eos_token_id": 3,
-                "decoder_start_token_id": 0, "forced_eos_token_id": None, "max_position_embeddings": 64, "init_std": 0.4,
-                "scale_embedding": True, "activation_function": "relu", "dropout": 0.0, **config}
-    return ssru.MarianSSRUMTModel(ssru.MarianSSRUConfig(**settings)).eval()
-
-
 @pytest.fixture
 def folder(tmp_path: Path, tiny_tokenizer: Any) -> Path:
     """A student beside a tokenizer, as a starter or a run leaves it."""
-    ssru.register()
-    made(vocab_size=len(tiny_tokenizer)).save_pretrained(tmp_path / "student")
-    tiny_tokenizer.save_pretrained(tmp_path / "student")
-    return tmp_path / "student"
+    return write(tmp_path / "student", tiny_tokenizer)
 
 
 def by_formula(cell: ssru.SSRU, x: torch.Tensor) -> torch.Tensor:
