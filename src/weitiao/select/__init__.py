@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weitiao import methods, models
@@ -40,8 +40,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     train = load(run, "train")
     pair = task.state()["languages"] if name == "translate" else ()
     kind = "translation" if name == "translate" else task.head().kind
-    base_name, why_base = (recipe.model.name, t("you named it", "由您指定")) if recipe.model.name != "auto" else \
-        models.suggest(report["language"], len(train), kind, pair)
+    base_name, why_base = _base_name(recipe, report["language"], len(train), kind, pair)
     base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
     task.bind(base.kind, models.tokenizer(base.folder))
     max_length, why_length = _max_length(recipe, base)
@@ -100,6 +99,12 @@ def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: i
     if task.head().kind == "corpus":
         return round(len(examples) * len(lengths) / len(some)), sum(lengths) / len(lengths)
     return len(examples), sum(lengths) / len(some)
+
+
+def _base_name(recipe: Recipe, language: str, rows: int, kind: str, pair: Sequence[str]) -> tuple[str, str]:
+    if recipe.model.name != "auto":
+        return recipe.model.name, t("you named it", "由您指定")
+    return models.suggest(language, rows, kind, pair)
 
 
 def _on_gpu(device: str) -> bool:
