@@ -2,6 +2,7 @@
 
 >>> import weitiao
 >>> result = weitiao.tune("reviews.csv")              # the whole pipeline; a `Result` with scores and folders
+>>> weitiao.search("reviews.csv", budget="1h")        # better settings, if there are any; a `Found`
 >>> weitiao.load(result.folder).predict(["很好吃"])   # [{'label': 'positive', 'probability': 0.98, ...}]
 """
 
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from weitiao.pipeline import Result as Result
     from weitiao.pipeline import tune as tune
     from weitiao.recipe import Recipe as Recipe
+    from weitiao.searching import Found as Found
+    from weitiao.searching import search as search
 
-__all__ = ["Bundle", "Recipe", "Result", "__version__", "load", "tune"]
+__all__ = ["Bundle", "Found", "Recipe", "Result", "__version__", "load", "search", "tune"]
 
-_HOME = {"tune": "pipeline", "Result": "pipeline", "load": "bundle", "Bundle": "bundle", "Recipe": "recipe"}
+_HOME = {"tune": "pipeline", "Result": "pipeline", "load": "bundle", "Bundle": "bundle", "Recipe": "recipe",
+         "search": "searching", "Found": "searching"}
 
 
 def __getattr__(name: str) -> Any:

@@ -58,7 +58,7 @@ def test_schema_offers_every_plugin() -> None:
 def test_python_names() -> None:
     import weitiao
 
-    assert weitiao.__all__ == ["Bundle", "Recipe", "Result", "__version__", "load", "tune"]
+    assert weitiao.__all__ == ["Bundle", "Found", "Recipe", "Result", "__version__", "load", "search", "tune"]
     assert all(hasattr(weitiao, name) for name in weitiao.__all__)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weitiao import events
+from weitiao.cli.asked import anything, named, spoken, whole
 from weitiao.cli.guard import UsageError
 from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
 from weitiao.core.i18n import t
@@ -16,7 +17,6 @@ from weitiao.screen import Screen, program, quoted
 
 if TYPE_CHECKING:
     from weitiao.pipeline import Result
-    from weitiao.recipe import Recipe
 
 INTERRUPTED = 130
 
@@ -64,19 +64,19 @@ def tune(
     """One parameter a flag; see `weitiao tune --help`."""
     asked = {"data": {"train": data, "validation": validation, "test": test,
                       "columns": pairs(columns, "--columns"),
-                      "format": _named(format), "encoding": _named(encoding)},
+                      "format": named(format), "encoding": named(encoding)},
              "model": {"name": model, "hub": hub}, "tune": {"time": time, "device": device},
              "task": task, "method": method, "seed": seed}
-    spoken = {"source": source, "target": target}
+    languages = {"source": source, "target": target}
     if resume is not None:
-        _only_resume({**asked, **spoken}, recipe, set_, out)
+        _only_resume({**asked, **languages}, recipe, set_, out)
         from weitiao import pipeline
 
         return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
-    whole = _spoken(_recipe(recipe, asked, set_ or []), spoken)
+    settings = spoken(whole(recipe, asked, set_ or []), languages)
     from weitiao import pipeline
 
-    return _work(lambda show: pipeline.start(whole, out, show), out, quiet, as_json)
+    return _work(lambda show: pipeline.start(settings, out, show), out, quiet, as_json)
 
 
 def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path | None, quiet: bool,
@@ -120,51 +120,12 @@ def _files(folder: Path) -> tuple[str, str]:
     return data.train[0], next(iter(data.test), "")
 
 
-def _recipe(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe:
-    """The file's settings, the flags laid over them, `--set` over those."""
-    from weitiao.recipe import Recipe
-
-    base = Recipe.read(path) if path else Recipe()
-    tree: dict[str, Any] = {}
-    for name, value in asked.items():
-        if isinstance(value, dict):
-            value = {k: v for k, v in value.items() if v}
-        elif name in ("task", "method") and value:
-            part = getattr(base, name)
-            # The file's options of the same plug-in stay; another plug-in has others.
-            value = part if part["name"] == value else {"name": value}
-        if value not in (None, "", {}):
-            tree[name] = value
-    if "columns" in tree.get("data", {}):
-        tree["data"]["columns"] = {**base.data.columns, **tree["data"]["columns"]}
-    return base.updated(tree).with_set(*sets)
-
-
-def _spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
-    """`--source` and `--target` are options of the task translate, and name it where no task is named."""
-    said = {k: v for k, v in languages.items() if v}
-    if not said:
-        return recipe
-    name = "translate" if recipe.task["name"] == "auto" else recipe.task["name"]
-    kept = recipe.task if recipe.task["name"] == name else {}
-    return recipe.updated({"task": {**kept, **said, "name": name}})
-
-
 def _only_resume(asked: dict[str, Any], *others: object) -> None:
     """A resumed run takes no other settings: they would make it another run."""
-    if any(x not in (None, "", {}, []) for x in (*_leaves(asked), *others)):
+    if anything(asked, *others):
         raise UsageError("cli.resume_takes_no_settings",
                          t("--resume continues a run as it was begun: it takes no data and no settings",
                            "--resume 按原设置继续运行，不能再给数据或设置"), where="--resume",
                          expected="weitiao tune --resume RUN [--allow-inexact]",
                          fix=t("drop them, or start a new run without --resume",
                                "请去掉它们，或不用 --resume 重新开始"))
-
-
-def _named(value: str) -> str:
-    """ "auto" is what a recipe says anyway: only another value overrides it."""
-    return "" if value == "auto" else value
-
-
-def _leaves(value: Any) -> list[Any]:
-    return [x for v in value.values() for x in _leaves(v)] if isinstance(value, dict) else [value]

@@ -196,18 +196,7 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
 
 def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
     examples = [row.example for row in rows]
-    passages: dict[str, bytes] = {}
-
-    def unit(row: _Row) -> bytes:
-        """Questions about one passage give away each other's answers: they stay together."""
-        text = row.example.inputs.get("context")
-        if text is None:
-            return row.key
-        if text not in passages:
-            passages[text] = comparing.passage(row.example)
-        return passages[text]
-
-    keys = [unit(row) for row in rows]
+    keys = comparing.unit_keys(examples, [row.key for row in rows])
     strata = strata_of([choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
                   time=recipe.data.time)

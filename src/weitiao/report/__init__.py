@@ -29,14 +29,15 @@ def report(recipe: Recipe, run: Run) -> None:
     Raises RunError `run.unreadable` for a run that misses one of its files.
     """
     found = read(run)
-    html = _render("page.html.j2", escape=True, page=page.build(found, recipe))
-    markdown = _render("card.md.j2", escape=False, card=card.build(found, recipe))
+    html = render("page.html.j2", escape=True, page=page.build(found, recipe))
+    markdown = render("card.md.j2", escape=False, card=card.build(found, recipe))
     files.write_text(run.folder / "report.html", html)
     files.write_text(run.folder / "README.md", markdown)
     files.write_text(run.folder / "model" / "README.md", markdown)
 
 
-def _render(template: str, *, escape: bool, **values: Any) -> str:
+def render(template: str, *, escape: bool, **values: Any) -> str:
+    """One of the templates in this folder, in the user's language, with the page's style sheet at hand."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

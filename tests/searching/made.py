@@ -1,0 +1,35 @@
+"""A made-up set and a tiny model for searches, and the real commands on them."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from weitiao.recipe import Recipe
+
+WORDS = {"pos": "good great love happy clean", "neg": "bad awful hate sad dirty"}
+FILLER = "the a food movie film music travel service room price this that it was very really one two three".split()
+
+
+def write(path: Path, n: int, seed: int) -> Path:
+    """Rows of a few words whose label shows in one of them, three in ten with the wrong label: nobody is perfect."""
+    r = random.Random(seed)
+    lines = []
+    for i in range(n):
+        label = ("pos", "neg")[i % 2]
+        words = [r.choice(FILLER) for _ in range(r.randint(2, 9))] + [r.choice(WORDS[label].split())]
+        r.shuffle(words)
+        shown = label if r.random() < 0.7 else ("neg" if label == "pos" else "pos")
+        lines.append(json.dumps({"text": " ".join(words), "label": shown}))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def recipe(model: Path, data: Path, validation: Path | None = None) -> Recipe:
+    """A default that is quick on the tiny model."""
+    return Recipe.build({
+        "data": {"train": [str(data)], "validation": [str(validation)] if validation else []},
+        "model": {"name": str(model)}, "evaluate": {"baselines": ["majority"]},
+        "tune": {"epochs": 4.0, "batch_size": 8, "micro_batch_size": 8, "learning_rate": 3e-3,
+                 "head_learning_rate": 3e-3, "precision": "fp32", "device": "cpu"}})
