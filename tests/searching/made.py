@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import json
 import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from weitiao.recipe import Recipe
 
 WORDS = {"pos": "good great love happy clean", "neg": "bad awful hate sad dirty"}
-FILLER = "the a food movie film music travel service room price this that it was very really one two three".split()
+FILLER = ["the", "a", "food", "movie", "film", "music", "travel", "service", "room", "price", "this", "that", "it", "was", "very", "really", "one", "two", "three"]
+
+
+@contextmanager
+def processor_time() -> Iterator[None]:
+    """Budgets in seconds that this process has computed: a busy machine must not decide a test."""
+    began = time.time() - time.process_time()
+    fake = SimpleNamespace(time=lambda: began + time.process_time(), monotonic=time.monotonic, sleep=time.sleep,
+                           perf_counter=time.process_time)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("clock", "trial", "trials"):
+            patch.setattr(f"weitiao.searching.{name}.time", fake)
+        patch.setattr("weitiao.searching.time", fake)
+        yield
 
 
 def write(path: Path, n: int, seed: int) -> Path:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.core import files
-from weitiao.core.errors import RecipeError, RunError
+from weitiao.core.errors import MissingExtra, RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.events import Event
 from weitiao.pipeline import OnEvent, Paths, begin, next_folder, shorthands
@@ -81,9 +81,9 @@ def search(data: Paths, *, budget: str, validation: Paths = (), test: Paths = ()
 def start(recipe: Recipe, budget: str, *, space: Path | None = None, out: Path | None = None, final: bool = True,
           on_event: OnEvent | None = None, began: float | None = None) -> Found:
     """A new search around a whole recipe. `began` (`time.time()`) is when the budget begins; now by default."""
-    from weitiao.searching import study as _needed  # noqa: F401 - says at once where Optuna is missing
     from weitiao.searching.space import Space
 
+    _needs_optuna()
     began = time.time() if began is None else began
     budget_seconds(budget)
     if recipe.tune.time:
@@ -113,6 +113,7 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, began: float 
     Raises RunError: `search.missing`; `run.changed` when its recipe, its space or its data are no longer those it began
     with.
     """
+    _needs_optuna()
     began = time.time() if began is None else began
     run = Run(Path(folder))
     if not (run.folder / "manifest.json").is_file() or "search" not in run.manifest:
@@ -121,6 +122,13 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, began: float 
                        fix=t("begin one with: weitiao search DATA --budget 1h",
                              "用 weitiao search 数据 --budget 1h 开始"))
     return _work(run, on_event or _silent, began)
+
+
+def _needs_optuna() -> None:
+    try:
+        import optuna  # noqa: F401
+    except ImportError as e:
+        raise MissingExtra("optuna", "search", t("the search", "搜索")) from e
 
 
 def _work(run: Run, on_event: Callable[[Event], None], began: float) -> Found:

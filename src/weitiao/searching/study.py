@@ -27,23 +27,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import optuna
 from filelock import FileLock, Timeout
-
-from weitiao.core.errors import MissingExtra
-from weitiao.core.i18n import t
-from weitiao.core.seeds import key
-
-try:
-    import optuna
-except ImportError as e:
-    raise MissingExtra("optuna", "search", t("the search", "搜索")) from e
-
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner, SuccessiveHalvingPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+
+from weitiao.core.i18n import t
+from weitiao.core.seeds import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ The first is the default, and nothing else begins before it has ended: from it a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from statistics import fmean, median
@@ -30,7 +31,7 @@ def run_trials(found: Search) -> None:
     while True:
         found.wait(lambda: bool(found.study.done) or not found.study.busy())
         speeds = found.speeds()
-        until = found.clock.budget
+        until = math.inf  # the default must come to its end: all else is held against it
         if speeds:
             until = found.shares(speeds).search_until
             if found.clock.spent + _usual(found, speeds) > until:
