@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.core import files
-from weitiao.core.errors import MissingExtra, RecipeError, RunError
+from weitiao.core.errors import DataError, MissingExtra, RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.events import Event
 from weitiao.pipeline import OnEvent, Paths, begin, next_folder, shorthands
@@ -97,6 +97,7 @@ def start(recipe: Recipe, budget: str, *, space: Path | None = None, out: Path |
     with run.lock():
         resolved = begin(recipe, run, on_event or _silent)
         try:
+            _testable(run, final=final)
             head = load_task(run)[1].head().outputs > 0
             chosen = Space.read(space, resolved) if space else Space.default(resolved, head=head)
             files.write_text(run.folder / "space.toml", chosen.write(resolved))
@@ -122,6 +123,15 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, began: float 
                        fix=t("begin one with: weitiao search DATA --budget 1h",
                              "用 weitiao search 数据 --budget 1h 开始"))
     return _work(run, on_event or _silent, began)
+
+
+def _testable(run: Run, *, final: bool) -> None:
+    """That the full run has no rows to be judged on must not come out at the end."""
+    if final and not files.read_json(run.folder / "prepare" / "report.json")["rows"]["test"]:
+        raise DataError("data.no_test_rows", t("there are no test rows for the full run at the end",
+                                               "没有测试数据，无法做最后的完整运行"), where="split.test",
+                        fix=t("give some with --test, set split.test above 0, or leave that run out with --no-final",
+                              "请用 --test 提供，或把 split.test 设为大于 0，或用 --no-final 省去该运行"))
 
 
 def _needs_optuna() -> None:

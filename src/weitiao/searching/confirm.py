@@ -54,9 +54,9 @@ def confirm(found: Search) -> Confirmed:
     seeds, until = _plan(found, recipes)
     if len(seeds) >= LEAST:
         found.on_event(events.StageStarted("confirm", str(found.run.folder)))
-        for seed in seeds:
-            for which in _WHICH:
-                _one(found, which, recipes[which], seed, until)
+        # Again after the others have ended: one of them may have died over its part.
+        while sum(_one(found, which, recipes[which], seed, until) for seed in seeds for which in _WHICH):
+            found.wait(lambda: not _busy(found))
         found.wait(lambda: not _busy(found))
     pairs = [pair for seed in seeds if (pair := _pair(found, seed)) is not None]
     if len(pairs) < LEAST:
@@ -81,8 +81,8 @@ def _plan(found: Search, recipes: dict[str, Recipe]) -> tuple[list[int], float]:
     return plan["seeds"], plan["until"]
 
 
-def _one(found: Search, which: str, recipe: Recipe, seed: int, until: float) -> None:
-    """One recipe with one seed, unless another process is at it or the time is over."""
+def _one(found: Search, which: str, recipe: Recipe, seed: int, until: float) -> bool:
+    """One recipe with one seed, unless another process is at it or the time is over; was it judged now?"""
     folder = _folder(found, which, seed)
     folder.mkdir(parents=True, exist_ok=True)
     with suppress(Timeout, OutOfTime), FileLock(folder / ".lock", timeout=0):
@@ -96,11 +96,13 @@ def _one(found: Search, which: str, recipe: Recipe, seed: int, until: float) -> 
             name = t("the default", "默认设置") if which == "default" else t("the best trial", "最佳试验")
             found.on_event(events.Note(t("{n}, seed {s}: {m} {v:.4f}", "{n}，种子 {s}：{m} {v:.4f}", n=name, s=seed,
                                          m=found.bench.metric, v=judged.value)))
+            return True
+    return False
 
 
 def _pair(found: Search, seed: int) -> tuple[Judged, Judged] | None:
     both = [read(_folder(found, which, seed)) for which in _WHICH]
-    return (both[0], both[1]) if both[0] and both[1] else None
+    return (both[0], both[1]) if both[0] and both[1] and both[0].defined and both[1].defined else None
 
 
 def _busy(found: Search) -> bool:

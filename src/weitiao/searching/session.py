@@ -38,7 +38,10 @@ class Search:
         run: the search's folder.
         recipe: the default.
         clock: of the budget.
-        tests: test rows, which only the full run reads; 0 without one.
+        final: is the chosen recipe tuned in full at the end?
+        tests: test rows, which only that reads.
+        writes: the task answers in writing.
+        on_event: hears of everything.
     """
 
     run: Run
@@ -47,14 +50,10 @@ class Search:
     bench: Bench
     study: Study
     clock: Clock
+    final: bool
     tests: int
     writes: bool
     on_event: Callable[[events.Event], None]
-
-    @property
-    def final(self) -> bool:
-        """Is the chosen recipe tuned in full at the end?"""
-        return self.tests > 0
 
     def recipe_of(self, trial: FrozenTrial | Trial) -> Recipe:
         """What a trial tries: the very default in trial 0."""
@@ -97,8 +96,7 @@ def opened(run: Run, recipe: Recipe, clock: Clock, on_event: Callable[[events.Ev
     study = Study(run.folder, space.distributions(recipe), space.defaults(recipe), maximise=bench.maximise,
                   seed=recipe.seed, folds=bench.folded)
     rows = files.read_json(run.folder / "prepare" / "report.json")["rows"]["test"]
-    return Search(run, recipe, space, bench, study, clock, rows if final else 0, task.head().kind == "language",
-                  on_event)
+    return Search(run, recipe, space, bench, study, clock, final, rows, task.head().kind == "language", on_event)
 
 
 class OutOfTime(Exception):

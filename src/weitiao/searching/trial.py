@@ -12,6 +12,7 @@ so a trial cannot look at them. Of the tuned weights nothing is kept; what was l
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -106,6 +107,11 @@ class Judged:
     rows: int
     without: tuple[float, ...]
 
+    @property
+    def defined(self) -> bool:
+        """Is the metric a number everywhere?"""
+        return all(map(math.isfinite, (self.value, *self.without)))
+
 
 class Watch:
     """Hears all that a trial's tunings tell. What it raises ends the trial; the weights are put in order first."""
@@ -163,7 +169,7 @@ def judge(recipe: Recipe, folder: Path, bench: Bench, watch: Watch, paces: list[
     metrics = task.quick(said, targets)
     without = _without(task, said, targets, [bench.groups[s] for s in sources], bench.metric) if grouped else ()
     judged = Judged(metrics[bench.metric], metrics, len(said), without)
-    files.write_json(folder / "judged.json", asdict(judged))
+    files.write_json(folder / "judged.json", _json(asdict(judged)))
     forget(folder)
     return judged
 
@@ -173,7 +179,21 @@ def read(folder: Path) -> Judged | None:
     if not (folder / "judged.json").is_file():
         return None
     found = files.read_json(folder / "judged.json")
-    return Judged(found["value"], found["metrics"], found["rows"], tuple(found["without"]))
+    return Judged(_float(found["value"]), {k: _float(v) for k, v in found["metrics"].items()}, found["rows"],
+                  tuple(map(_float, found["without"])))
+
+
+def _json(value: Any) -> Any:
+    """JSON has no NaN, which a correlation of equal numbers is."""
+    if isinstance(value, dict):
+        return {k: _json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _tuned(recipe: Recipe, folder: Path, bench: Bench, part: Part, watch: Watch,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao import events
 from weitiao.core.errors import TrainingError
+from weitiao.core.i18n import t
 from weitiao.searching import budget
 from weitiao.searching.session import OutOfTime, Search
 from weitiao.searching.study import COURSE, report
@@ -56,6 +57,8 @@ def _try(found: Search, trial: Trial, until: float) -> None:
     state, judged, why = "done", None, ""
     try:
         judged = judge(found.recipe_of(trial), folder, found.bench, watch, paces)
+        if not judged.defined:
+            raise _undefined(found.bench.metric)
     except Behind:
         state = "pruned"
     except OutOfTime:
@@ -63,11 +66,11 @@ def _try(found: Search, trial: Trial, until: float) -> None:
     except TrainingError as e:
         if trial.number == 0:
             raise
-        state, why = "pruned", str(e)  # a rate at which nothing can be learnt teaches the sampler, too
+        state, why, judged = "pruned", str(e), None  # a rate at which nothing is learnt teaches the sampler, too
     forget(folder)
     seconds = time.perf_counter() - begun
     attributes = {"paces": budget.as_attributes(paces), "seconds": round(seconds, 2), "spent": round(watch.spent, 2),
-                  "metrics": judged.metrics if judged else {}}
+                  "metrics": {k: v for k, v in judged.metrics.items() if math.isfinite(v)} if judged else {}}
     for name, value in attributes.items():
         trial.set_user_attr(name, value)
     found.study.tell(trial, judged.value if judged else None, state, why)
@@ -86,10 +89,16 @@ def _announce(found: Search, trial: Trial, state: str, judged: Judged | None, se
 
 def reached(found: Search, number: int) -> float | None:
     """How far a trial came that did not come to its end: its last validation, or the mean of its blocks."""
-    values = found.study.trials[number].intermediate_values
+    values = {k: v for k, v in found.study.trials[number].intermediate_values.items() if math.isfinite(v)}
     if not values:
         return None
     return fmean(values.values()) if found.bench.folded else values[max(values)]
+
+
+def _undefined(metric: str) -> TrainingError:
+    return TrainingError("search.undefined", t("{m} is not defined on the judged rows: all answers are equal",
+                                               "评估数据上的 {m} 没有定义：所有回答都相同", m=metric),
+                         fix=t("choose another tune.metric, or more epochs", "请换一个 tune.metric，或增加轮数"))
 
 
 class Behind(Exception):
@@ -129,7 +138,8 @@ class Trying(Watch):
         better = max if self.found.bench.maximise else min
         step = max(1, round(event.step / event.steps * COURSE))
         # What a run would keep if it ended here: its best so far.
-        value = better([event.metrics[name], *(v for k, v in known.items() if k < step)])
+        values = [v for v in (event.metrics[name], *(v for k, v in known.items() if k < step)) if math.isfinite(v)]
+        value = better(values, default=math.nan)
         if report(self.trial, value, step) and event.step < event.steps:
             raise Behind
 
