@@ -36,7 +36,7 @@ class Confirmed:
     Args:
         trial: the best trial's number.
         gain: over the default, None where nothing was compared.
-        why: then "default" (no trial was better) or "time".
+        why: then "default" (no trial was better), "time", or "rows" (all of one group: nothing can be told of others).
     """
 
     trial: int
@@ -50,6 +50,8 @@ def confirm(found: Search) -> Confirmed:
     assert best is not None, "the default has come to its end"
     if best.number == 0:
         return Confirmed(0, None, "default")
+    if len(set(found.bench.groups.values())) < 2:
+        return Confirmed(best.number, None, "rows")
     recipes = {"default": found.recipe, "best": found.recipe_of(best)}
     seeds, until = _plan(found, recipes)
     if len(seeds) >= LEAST:

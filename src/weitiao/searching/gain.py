@@ -105,13 +105,15 @@ def sentence(found: Gain | None, why: str, *, folded: bool) -> dict[str, str]:
     """`{"en", "zh", "outcome"}`: take (the best recipe), or keep (the default), in one sentence.
 
     Args:
-        found: None where nothing was compared; then `why` says so: "default" (no trial was better) or "time".
+        found: None where nothing was compared; then `why` says so: see `confirm.Confirmed`.
     """
     if found is None:
         en, zh = {"default": ("no trial was better than the default: keep it",
                               "没有任何试验优于默认设置：保持默认设置"),
                   "time": ("the time did not suffice to confirm the best trial with other seeds: keep the default",
-                           "时间不足，未能用其他随机种子确认最佳试验：保持默认设置")}[why]
+                           "时间不足，未能用其他随机种子确认最佳试验：保持默认设置"),
+                  "rows": ("all judged rows belong together, so nothing can be said of others: keep the default",
+                           "评估数据全属同一组，无法推及其他数据：保持默认设置")}[why]
         return {"outcome": "keep", "en": en, "zh": zh}
     size, half = _shown(found.metric, found.value, sign=True), _shown(found.metric, (found.high - found.low) / 2)
     unit = (" points", "个百分点") if words.is_share(found.metric) else (f" {found.metric}", f" {found.metric}")

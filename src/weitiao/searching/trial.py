@@ -33,7 +33,7 @@ from weitiao.events import Event, Progress, Validated
 from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.recipe import Recipe
 from weitiao.run import Run
-from weitiao.searching.parts import GROUPS, Part
+from weitiao.searching.parts import Part
 from weitiao.searching.study import COURSE
 from weitiao.splits import load_task
 from weitiao.tasks import Task
@@ -261,8 +261,9 @@ def _blocks(task: Task, said: Sequence[Any], rows: Rows, bench: Bench, number: i
 
 def _without(task: Task, said: Sequence[Any], targets: Sequence[Any], group: Sequence[int],
              name: str) -> tuple[float, ...]:
+    found = sorted(set(group))
     out = []
-    for left_out in range(min(GROUPS, len(set(group)))):
+    for left_out in found if len(found) > 1 else ():
         kept = [i for i, g in enumerate(group) if g != left_out]
         out.append(task.quick([said[i] for i in kept], [targets[i] for i in kept])[name])
     return tuple(out)
