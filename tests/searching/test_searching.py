@@ -161,20 +161,20 @@ def test_the_budget_is_kept_and_an_interrupted_search_tries_the_same(
     out = tmp_path / "s"
     with made.processor_time():
         with pytest.raises(Stopped):
-            searching.start(recipe, "12s", out=out, on_event=listen, final=False)
+            searching.start(recipe, "9s", out=out, on_event=listen, final=False)
         with pytest.raises(Stopped):
             searching.resume(out, listen)
         again = searching.resume(out, listen)
     assert same_as_far_as_both_go(out, found.folder) >= 3
     assert again.best is None and again.result["final"] is None
-    assert 12 * 0.5 < again.result["budget"]["spent"] < 12 * 1.05
+    assert 9 * 0.5 < again.result["budget"]["spent"] < 9 * 1.05
     assert not list(out.glob("best"))
 
 
 def test_small_data_is_cross_validated(data: Path, tiny_folder: Path, tmp_path: Path) -> None:
     small = made.recipe(tiny_folder, data / "train.jsonl").updated({"tune": {"epochs": 1.0}})
     with made.processor_time():
-        found = searching.start(small, "10s", out=tmp_path / "s", final=False)
+        found = searching.start(small, "8s", out=tmp_path / "s", final=False)
     assert found.result["folded"] and found.result["parts"] == 5 and found.result["rows"] == 128
     assert sorted(p.name for p in (tmp_path / "s/trials/0/folds").iterdir()) == list("01234")
     assert "folds" in found.verdict or "default" in found.verdict

@@ -84,9 +84,12 @@ class Clock:
         """Is a worker alive? Files of dead ones are removed."""
         alive = False
         for path in self._workers.glob("*.lock"):
+            lock = FileLock(path, timeout=0)
             try:
-                with FileLock(path, timeout=0):
-                    path.unlink(missing_ok=True)
+                lock.acquire()
             except Timeout:
                 alive = True
+                continue
+            lock.release()
+            path.unlink(missing_ok=True)
         return alive

@@ -116,7 +116,7 @@ def sentence(found: Gain | None, why: str, *, folded: bool) -> dict[str, str]:
                            "评估数据全属同一组，无法推及其他数据：保持默认设置")}[why]
         return {"outcome": "keep", "en": en, "zh": zh}
     size, half = _shown(found.metric, found.value, sign=True), _shown(found.metric, (found.high - found.low) / 2)
-    unit = (" points", "个百分点") if words.is_share(found.metric) else (f" {found.metric}", f" {found.metric}")
+    unit = (" points", " 个百分点") if words.is_share(found.metric) else (f" {found.metric}", f" {found.metric}")
     rows = ("training rows in folds", "条训练数据（交叉验证）") if folded else ("validation rows", "条验证数据")
     p = "p<0.001" if found.p < 0.001 else f"p={found.p:.3f}"
     en = f"the search gained {size} ± {half}{unit[0]} on {found.rows:,} {rows[0]}, {found.seeds} seeds ({p})"

@@ -121,20 +121,22 @@ def parallel(trials: Sequence[Mapping[str, Any]], result: Mapping[str, Any], hei
     if len(done) < 2:
         return Markup("")
     keys = list(done[0]["settings"])
-    x = scale(0, len(keys), 40, WIDTH - 50)
+    x = scale(0, len(keys), 50, WIDTH - 40)
     columns = [[d["settings"][k] for d in done] for k in keys] + [[d["value"] for d in done]]
-    axes = [_axis(column, 40, height - 30) for column in columns]
+    axes = [_axis(column, 62, height - 26) for column in columns]
     parts: list[Markup] = []
     for i, (name, column) in enumerate(zip([*map(_short, keys), words.metric(result["metric"])], columns, strict=True)):
-        parts.append(rule(x(i), 40, x(i), height - 30, "grid"))
-        parts.append(text(x(i), 16 if i % 2 else 30, charts.shorten(name, 16), "tick", "middle"))
+        parts.append(rule(x(i), 62, x(i), height - 26, "grid"))
+        # Neighbours' names stand on two lines, so that long ones do not meet.
+        parts.append(text(x(i), 14 if i % 2 else 32, charts.shorten(name, 22), "name", "middle"))
         ordered = sorted(set(column), key=axes[i])
-        parts += [text(x(i) + 4, axes[i](v) + 4, _plain(v), "tick") for v in (ordered[0], ordered[-1])]
+        parts += [text(x(i), 54, _plain(ordered[0]), "tick", "middle"),
+                  text(x(i), height - 10, _plain(ordered[-1]), "tick", "middle")]
     sign = -1 if result["maximise"] else 1
     first = {d["number"] for d in sorted(done, key=lambda d: sign * d["value"])[:3]}
     for trial, values in zip(done, zip(*columns, strict=True), strict=True):
         path = " ".join(f"{x(i):.1f},{axes[i](v):.1f}" for i, v in enumerate(values))
-        kind = "validation" if trial["number"] in first else "train"
+        kind = "validation" if trial["number"] in first else "train thin"
         parts.append(Markup('<polyline points="{}" class="line {}"><title>{}</title></polyline>').format(
             path, kind, trial["number"]))
     return svg(height, *parts)
@@ -154,9 +156,8 @@ def _axis(column: Sequence[Any], top: float, bottom: float) -> Callable[[Any], f
 
 
 def _short(key: str) -> str:
-    """`tune.learning_rate` as a person says it."""
-    section, _, name = key.partition(".")
-    return words.setting(name) if section == "tune" else key
+    """`tune.learning_rate` as it is called in its section: this is how it is found in space.toml."""
+    return key.removeprefix("tune.")
 
 
 def _plain(value: Any) -> str:
