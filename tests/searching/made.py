@@ -23,7 +23,7 @@ def processor_time() -> Iterator[None]:
     """Budgets in seconds that this process has computed: a busy machine must not decide a test."""
     began = time.time() - time.process_time()
     fake = SimpleNamespace(time=lambda: began + time.process_time(), monotonic=time.monotonic, sleep=time.sleep,
-                           perf_counter=time.process_time)
+                           perf_counter=time.process_time, process_time=time.process_time)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("clock", "trial", "trials"):
             patch.setattr(f"weitiao.searching.{name}.time", fake)

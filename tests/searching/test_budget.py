@@ -13,12 +13,21 @@ RECIPE = Recipe.build({"tune": {"epochs": 3.0, "batch_size": 16, "learning_rate"
 
 
 def test_time_is_forecast_from_trials_with_the_same_batch() -> None:
-    speeds = Speeds([Pace(1000, 10.0, 2.0, 16), Pace(500, 20.0, 4.0, 8), Pace(3000, 26.0, 3.0, 16)])
+    speeds = Speeds([Pace(1000, 10.0, 2.0, 12.0, 16), Pace(500, 20.0, 4.0, 24.0, 8), Pace(3000, 26.0, 3.0, 29.0, 16)])
     assert speeds.row(16) == pytest.approx(36 / 4000) and speeds.row(8) == pytest.approx(0.04)
     assert speeds.row(32) == pytest.approx(56 / 4500)
     # 161 rows: 11 updates an epoch, 33 in all, of 16 rows
     assert speeds.tuning(RECIPE, 161) == pytest.approx(3.0 + 33 * 16 * 0.009)
     assert speeds.trial(RECIPE, [161, 161]) == pytest.approx(2 * speeds.tuning(RECIPE, 161))
+
+
+def test_a_busy_machine_makes_the_full_run_longer() -> None:
+    """Known costs count as often as measured ones took longer than was computed; two threads count once."""
+    quiet, busy = Speeds([Pace(1000, 10.0, 2.0, 12.0, 16)]), Speeds([Pace(1000, 10.0, 2.0, 3.0, 16)])
+    assert (quiet.busy, busy.busy) == (1.0, 4.0) and Speeds([Pace(1000, 10.0, 2.0, 24.0, 16)]).busy == 1.0
+    long, short = (s.final(RECIPE, 161, 100, writes=False) for s in (busy, quiet))
+    assert long - short == pytest.approx(3 * 15.0)  # 12 s of imports and baselines, 3 s of pages
+    assert short == pytest.approx(quiet.tuning(RECIPE, 161) + 15.0 + 0.01 * (1.2 * 100 + 0.4 * 261))
 
 
 def test_steps_are_those_that_tuning_plans() -> None:

@@ -25,8 +25,8 @@ from weitiao.searching.trial import Pace, steps
 _SEEDS = ((5, 0.35), (3, 0.5), (2, 0.5))  # so many seeds where confirming takes at most this share of what is left
 MOST_SEEDS = 10
 _REPORT = 3.0  # seconds for the search's own page and files
-# Of a full run beside its loop, in seconds a learnt row: the scores in float32 cost more than learning in bf16 does,
-# a frozen base is one pass over all rows (measured: docs/log.md).
+# Of a full run beside its loop, in times of a learnt row: scores in float32 cost about as much as learning in bf16 does,
+# a frozen base is one pass over all rows. By judgement and on the safe side: result.json holds forecast and fact.
 _SCORED, _FROZEN, _WRITTEN = 1.2, 0.4, 4.0
 _FIXED = 12.0  # seconds: scikit-learn's import, linear baselines, saving, checks, pages
 _DRAWN = 300  # rows that are answered in writing at most
@@ -55,12 +55,12 @@ def share(budget: float, spent: float, trial: float, best: float, final: float) 
     Args:
         budget, spent: seconds in all, and before the first trial began.
         trial, best: seconds that the default takes, and the best recipe so far.
-        final: seconds for the full run, 0 without one.
+        final: seconds for the full run, if there is one, and the report.
     """
-    end = budget - final - _REPORT
+    end = budget - final
     left = max(0.0, end - spent)
     seeds = next((n for n, most in _SEEDS if n * (trial + best) <= most * left), 0)
-    return Shares(end - seeds * (trial + best), end, seeds, final + _REPORT)
+    return Shares(end - seeds * (trial + best), end, seeds, final)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,19 @@ class Speeds:
         row = self.row(int(recipe.tune.batch_size))
         if writes:
             test = min(test, _DRAWN)
-        return (self.tuning(recipe, train) + _FIXED
+        return (self.tuning(recipe, train) + self.busy * _FIXED + self.report
                 + row * ((_WRITTEN if writes else _SCORED) * test + _FROZEN * (train + test)))
+
+    @property
+    def busy(self) -> float:
+        """How many times longer than it computes a process waits here, others being at work on the machine: 1 or more.
+        What was measured holds that already; what is only known from a quiet machine must be multiplied by it."""
+        return max(1.0, sum(p.loop + p.other for p in self.paces) / max(0.1, sum(p.computed for p in self.paces)))
+
+    @property
+    def report(self) -> float:
+        """Seconds for the search's own page and files."""
+        return self.busy * _REPORT
 
 
 def as_attributes(paces: Sequence[Pace]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ class Search:
         recipe: the default.
         clock: of the budget.
         final: is the chosen recipe tuned in full at the end?
-        tests: test rows, which only that reads.
+        rows, tests: training rows, and test rows, which only that run reads.
         writes: the task answers in writing.
         on_event: hears of everything.
     """
@@ -51,6 +51,7 @@ class Search:
     study: Study
     clock: Clock
     final: bool
+    rows: int
     tests: int
     writes: bool
     on_event: Callable[[events.Event], None]
@@ -72,8 +73,7 @@ class Search:
         """The phases, as they look now."""
         best = self.study.best
         chosen = self.recipe_of(best) if best else self.recipe
-        train = sum(len(p.judged) for p in self.bench.parts) if self.bench.folded else len(self.bench.parts[0].train)
-        final = speeds.final(chosen, train, self.tests, writes=self.writes) if self.final else 0.0
+        final = speeds.final(chosen, self.rows, self.tests, writes=self.writes) if self.final else speeds.report
         first = self.study.trials[0].user_attrs.get("spent", 0.0)
         # Until something better is found, the best to confirm is taken to be no slower than the default.
         return budget.share(self.clock.budget, first, self.seconds(speeds, self.recipe),
@@ -95,8 +95,9 @@ def opened(run: Run, recipe: Recipe, clock: Clock, on_event: Callable[[events.Ev
     bench = Bench(run, made, groups(made, recipe), metric(task, recipe.tune.metric))
     study = Study(run.folder, space.distributions(recipe), space.defaults(recipe), maximise=bench.maximise,
                   seed=recipe.seed, folds=bench.folded)
-    rows = files.read_json(run.folder / "prepare" / "report.json")["rows"]["test"]
-    return Search(run, recipe, space, bench, study, clock, final, rows, task.head().kind == "language", on_event)
+    rows = files.read_json(run.folder / "prepare" / "report.json")["rows"]
+    return Search(run, recipe, space, bench, study, clock, final, rows["train"], rows["test"],
+                  task.head().kind == "language", on_event)
 
 
 class OutOfTime(Exception):

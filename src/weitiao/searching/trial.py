@@ -82,12 +82,14 @@ class Pace:
         learnt: rows that were learnt, repetitions counted.
         loop: seconds of the loop, validations included.
         other: seconds of everything else.
+        computed: seconds of a processor in all of it; less where others keep the machine busy.
         batch_size: of its updates.
     """
 
     learnt: int
     loop: float
     other: float
+    computed: float
     batch_size: int
 
 
@@ -199,7 +201,7 @@ def _float(value: float | None) -> float:
 def _tuned(recipe: Recipe, folder: Path, bench: Bench, part: Part, watch: Watch,
            paces: list[Pace]) -> tuple[Task, Sequence[Any], Rows]:
     """The task, what the tuned model says of the judged rows, and these."""
-    begun = time.perf_counter()
+    begun, computed = time.perf_counter(), time.process_time()
     stopwatch = _Stopwatch(watch)
     _, task = load_task(bench.run)
     try:
@@ -214,7 +216,8 @@ def _tuned(recipe: Recipe, folder: Path, bench: Bench, part: Part, watch: Watch,
     finally:
         learnt = stopwatch.updates * int(recipe.tune.batch_size)
         other = time.perf_counter() - begun - stopwatch.seconds
-        paces.append(Pace(learnt, round(stopwatch.seconds, 3), round(other, 3), int(recipe.tune.batch_size)))
+        paces.append(Pace(learnt, round(stopwatch.seconds, 3), round(other, 3),
+                          round(time.process_time() - computed, 3), int(recipe.tune.batch_size)))
     return task, said, rows
 
 
