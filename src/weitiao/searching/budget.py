@@ -25,7 +25,7 @@ from weitiao.searching.trial import Pace, steps
 _SEEDS = ((5, 0.35), (3, 0.5), (2, 0.5))  # so many seeds where confirming takes at most this share of what is left
 MOST_SEEDS = 10
 _REPORT = 3.0  # seconds for the search's own page and files
-# Of a full run beside its loop, in times of a learnt row: scores in float32 cost about as much as learning in bf16 does,
+# Of a full run beside its loop, in times of a learnt row: scores in float32 cost about what learning in bf16 does,
 # a frozen base is one pass over all rows. By judgement and on the safe side: result.json holds forecast and fact.
 _SCORED, _FROZEN, _WRITTEN = 1.2, 0.4, 4.0
 _FIXED = 12.0  # seconds: scikit-learn's import, linear baselines, saving, checks, pages
