@@ -24,11 +24,11 @@ from weitiao.searching.trial import Pace, steps
 
 _SEEDS = ((5, 0.35), (3, 0.5), (2, 0.5))  # so many seeds where confirming takes at most this share of what is left
 MOST_SEEDS = 10
-_REPORT = 3.0  # seconds for the search's own page and files
+_REPORT = 1.0  # seconds for the search's own page and files
 # Of a full run beside its loop, in times of a learnt row: scores in float32 cost about what learning in bf16 does,
 # a frozen base is one pass over all rows. By judgement and on the safe side: result.json holds forecast and fact.
 _SCORED, _FROZEN, _WRITTEN = 1.2, 0.4, 4.0
-_FIXED = 12.0  # seconds: scikit-learn's import, linear baselines, saving, checks, pages
+_FIXED = 4.0  # seconds: scikit-learn's import, linear baselines, saving, checks, pages
 _DRAWN = 300  # rows that are answered in writing at most
 
 
@@ -49,18 +49,21 @@ class Shares:
     final: float
 
 
-def share(budget: float, spent: float, trial: float, best: float, final: float) -> Shares:
+def share(budget: float, spent: float, trial: float, best: float | None, final: float) -> Shares:
     """The phases.
 
     Args:
         budget, spent: seconds in all, and before the first trial began.
-        trial, best: seconds that the default takes, and the best recipe so far.
+        trial, best: seconds that the default takes, and the best trial. While there is none better than the default
+            (None), the search goes on until there is just time for the fewest seeds.
         final: seconds for the full run, if there is one, and the report.
     """
     end = budget - final
     left = max(0.0, end - spent)
-    seeds = next((n for n, most in _SEEDS if n * (trial + best) <= most * left), 0)
-    return Shares(end - seeds * (trial + best), end, seeds, final)
+    pair = trial + (trial if best is None else best)
+    seeds = next((n for n, most in _SEEDS if n * pair <= most * left), 0)
+    kept = seeds if best is not None else min(seeds, _SEEDS[-1][0])
+    return Shares(end - kept * pair, end, seeds, final)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,8 @@ class Search:
         chosen = self.recipe_of(best) if best else self.recipe
         final = speeds.final(chosen, self.rows, self.tests, writes=self.writes) if self.final else speeds.report
         first = self.study.trials[0].user_attrs.get("spent", 0.0)
-        # Until something better is found, the best to confirm is taken to be no slower than the default.
-        return budget.share(self.clock.budget, first, self.seconds(speeds, self.recipe),
-                            self.seconds(speeds, chosen), final)
+        better = self.seconds(speeds, chosen) if best and best.number else None
+        return budget.share(self.clock.budget, first, self.seconds(speeds, self.recipe), better, final)
 
     def wait(self, done: Callable[[], bool]) -> None:
         """Until other processes have come so far."""
