@@ -50,4 +50,6 @@ def named(value: str) -> str:
 
 def anything(*values: Any) -> bool:
     """Was any of these (or of what lies in them) given?"""
-    return any(anything(*v.values()) if isinstance(v, dict) else v not in (None, "", [], False) for v in values)
+    # A flag that was not given is False; 0 is something that was said.
+    return any(anything(*v.values()) if isinstance(v, dict) else v is not False and v not in (None, "", [])
+               for v in values)

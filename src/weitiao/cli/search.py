@@ -49,9 +49,9 @@ def search(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=t(
         "A new folder for the search; else searches/NAME-1.",
         "搜索目录（须为新目录）；默认 searches/名字-1。"))] = None,
-    final: Annotated[bool, typer.Option("--final/--no-final", help=t(
-        "Tune the chosen settings in full at the end and judge them on the test rows.",
-        "最后用选定的设置完整训练，并在测试数据上评估。"))] = True,
+    no_final: Annotated[bool, typer.Option("--no-final", help=t(
+        "Leave out the full run with the chosen settings, and its score on the test rows.",
+        "省去最后用选定设置的完整训练及其测试评分。"))] = False,
     columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
         "Which column is what: text=comment,label=stars.", "指定各列：text=评论,label=星级。"))] = "",
     format: Format = "auto",
@@ -78,7 +78,7 @@ def search(
              "task": task, "method": method, "seed": seed}
     languages = {"source": source, "target": target}
     if resume is not None:
-        _only_resume(asked, languages, recipe, set_, out, space, budget, not final)
+        _only_resume(asked, languages, recipe, set_, out, space, budget, no_final)
         from weitiao import searching
 
         return _work(lambda show: searching.resume(resume, show, began=_BEGAN), resume, quiet, as_json)
@@ -89,8 +89,8 @@ def search(
     settings = spoken(whole(recipe, asked, set_ or []), languages)
     from weitiao import searching
 
-    return _work(lambda show: searching.start(settings, budget, space=space, out=out, final=final, on_event=show,
-                                              began=_BEGAN), out, quiet, as_json)
+    return _work(lambda show: searching.start(settings, budget, space=space, out=out, final=not no_final,
+                                              on_event=show, began=_BEGAN), out, quiet, as_json)
 
 
 def _work(go: Callable[[Callable[[events.Event], None]], Found], folder: Path | None, quiet: bool,
