@@ -94,7 +94,7 @@ def test_the_sentence_says_what_to_do() -> None:
     assert got["en"] == "the search gained +1.2 ± 0.8 points on 1,000 validation rows, 5 seeds (p=0.010): take it"
     open_ = sentence(Gain("spearman", 0.004, -0.001, 0.009, 0.09, 3, 300, 0.8, 0.804), "", folded=True)
     assert open_["outcome"] == "keep"
-    assert open_["en"] == "the search gained +0.004 ± 0.005 spearman on 300 training rows in folds, 3 seeds (p=0.090): keep the default"
+    assert open_["en"] == "the search gained +0.004 ± 0.005 Spearman correlation on 300 training rows in folds, 3 seeds (p=0.090): keep the default"
     assert "种子" in open_["zh"]
     assert sentence(None, "default", folded=False)["outcome"] == "keep"
     assert "time" in sentence(None, "time", folded=False)["en"]

@@ -34,8 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weitiao.core.i18n import language
-from weitiao.metrics import LOWER_IS_BETTER
-from weitiao.report import words
+from weitiao.metrics import LOWER_IS_BETTER, naming
 from weitiao.searching.trial import Judged
 
 LEVEL = 0.05
@@ -115,8 +114,10 @@ def sentence(found: Gain | None, why: str, *, folded: bool) -> dict[str, str]:
                   "rows": ("all judged rows belong together, so nothing can be said of others: keep the default",
                            "评估数据全属同一组，无法推及其他数据：保持默认设置")}[why]
         return {"outcome": "keep", "en": en, "zh": zh}
-    size, half = _shown(found.metric, found.value, sign=True), _shown(found.metric, (found.high - found.low) / 2)
-    unit = (" points", " 个百分点") if words.is_share(found.metric) else (f" {found.metric}", f" {found.metric}")
+    size = naming.bare(found.metric, found.value, sign=True)
+    half = naming.bare(found.metric, (found.high - found.low) / 2)
+    unit = (" points", " 个百分点") if naming.kind(found.metric) == "share" else \
+        tuple(f" {name}" for name in naming.both(found.metric))
     rows = ("training rows in folds", "条训练数据（交叉验证）") if folded else ("validation rows", "条验证数据")
     p = "p<0.001" if found.p < 0.001 else f"p={found.p:.3f}"
     en = f"the search gained {size} ± {half}{unit[0]} on {found.rows:,} {rows[0]}, {found.seeds} seeds ({p})"
@@ -129,8 +130,3 @@ def sentence(found: Gain | None, why: str, *, folded: bool) -> dict[str, str]:
 def spoken(verdict: dict[str, str]) -> str:
     """The sentence in the user's language."""
     return verdict[language()]
-
-
-def _shown(metric: str, value: float, *, sign: bool = False) -> str:
-    plus = "+" if sign else ""
-    return f"{100 * value:{plus}.1f}" if words.is_share(metric) else f"{value:{plus}.3f}"

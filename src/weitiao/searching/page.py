@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from weitiao._version import __version__
 from weitiao.core.i18n import language, t
+from weitiao.metrics import naming
 from weitiao.report import charts, render, words
 from weitiao.report.charts import WIDTH, dot, rule, scale, svg, text, ticks
 
@@ -27,7 +28,7 @@ def html(name: str, result: Mapping[str, Any]) -> str:
     trials = [x for x in result["trials"] if x["value"] is not None]
     return render(
         "search.html.j2", escape=True, name=name, version=__version__, result=result,
-        verdict=result["verdict"][language()], metric=words.metric(result["metric"]), cards=_cards(result),
+        verdict=result["verdict"][language()], metric=naming.metric(result["metric"]), cards=_cards(result),
         history=history(trials, result), importances=importances(result["importances"]),
         parallel=parallel(trials, result), keys=[_short(k) for k in result["trials"][0]["settings"]],
         rows=[_line(x, result) for x in _ranked(result)], states=_states(),
@@ -40,8 +41,8 @@ def _cards(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     best = next(x for x in result["trials"] if x["number"] == result["best"])
     states = [x["state"] for x in result["trials"]]
     return [
-        (t("default", "默认设置"), words.number(name, first["value"]), words.metric(name)),
-        (t("best trial", "最佳试验"), words.number(name, best["value"]),
+        (t("default", "默认设置"), naming.number(name, first["value"]), naming.metric(name)),
+        (t("best trial", "最佳试验"), naming.number(name, best["value"]),
          t("trial {n}; the luckiest of {k}: see the gain", "试验 {n}；{k} 次中最幸运的一次，请看增益",
            n=best["number"], k=len(states))),
         (t("trials", "试验次数"), str(len(states)), t("{d} to the end, {p} stopped early", "{d} 次完成，{p} 次提前停止",
@@ -59,7 +60,7 @@ def _ranked(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _line(trial: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    value = "" if trial["value"] is None else words.number(result["metric"], trial["value"])
+    value = "" if trial["value"] is None else naming.number(result["metric"], trial["value"])
     return {"number": trial["number"], "value": value, "state": trial["state"],
             "seconds": words.duration(trial["seconds"]), "why": trial["why"],
             "settings": [_plain(v) for v in trial["settings"].values()]}
@@ -80,7 +81,7 @@ def history(trials: Sequence[Mapping[str, Any]], result: Mapping[str, Any], heig
     last = max(1, trials[-1]["number"])
     x = scale(0, last, _LEFT + 8, _RIGHT - 8)
     y = scale(min(values) - pad, max(values) + pad, height - 34, _TOP)
-    tick = words.tick(result["metric"])
+    tick = naming.tick(result["metric"])
     parts = [rule(_LEFT, y(v), _RIGHT, y(v), "grid") + text(_LEFT - 8, y(v) + 4, tick(v), "tick", "end")
              for v in ticks(min(values) - pad, max(values) + pad, 4)]
     parts += [text(x(v), height - 16, f"{v:g}", "tick", "middle") for v in ticks(0, last, 8) if v == int(v)]
@@ -95,7 +96,7 @@ def history(trials: Sequence[Mapping[str, Any]], result: Mapping[str, Any], heig
     path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
     parts.append(Markup('<polyline points="{}" class="line validation"/>').format(path))
     parts += [dot(x(k["number"]), y(k["value"]), 4, f"dot {_KINDS[k['state']]}",
-                  f"{k['number']}: {words.number(result['metric'], k['value'])}") for k in trials]
+                  f"{k['number']}: {naming.number(result['metric'], k['value'])}") for k in trials]
     return svg(height, *parts)
 
 
@@ -125,7 +126,8 @@ def parallel(trials: Sequence[Mapping[str, Any]], result: Mapping[str, Any], hei
     columns = [[d["settings"][k] for d in done] for k in keys] + [[d["value"] for d in done]]
     axes = [_axis(column, 62, height - 26) for column in columns]
     parts: list[Markup] = []
-    for i, (name, column) in enumerate(zip([*map(_short, keys), words.metric(result["metric"])], columns, strict=True)):
+    names = [*map(_short, keys), naming.metric(result["metric"])]
+    for i, (name, column) in enumerate(zip(names, columns, strict=True)):
         parts.append(rule(x(i), 62, x(i), height - 26, "grid"))
         # Neighbours' names stand on two lines, so that long ones do not meet.
         parts.append(text(x(i), 14 if i % 2 else 32, charts.shorten(name, 22), "name", "middle"))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weitiao.core.i18n import language, t
-from weitiao.report import words
+from weitiao.metrics import naming
 
 _SHOWN = 3  # settings by importance
 
@@ -21,8 +21,8 @@ def lines(result: Mapping[str, Any]) -> list[str]:
     best = next(x for x in trials if x["number"] == result["best"])
     out = [t("{n} trials, {d} of them to the end; the default reached {a}, the best (trial {b}) {v}",
              "{n} 次试验，其中 {d} 次完成；默认设置 {a}，最佳（试验 {b}）{v}", n=len(trials),
-             d=sum(x["state"] == "done" for x in trials), a=words.number(name, trials[0]["value"]), b=best["number"],
-             v=words.number(name, best["value"]))]
+             d=sum(x["state"] == "done" for x in trials), a=naming.number(name, trials[0]["value"]), b=best["number"],
+             v=naming.number(name, best["value"]))]
     if best["number"]:
         moved = [f"{k} = {_plain(v)} ({_plain(trials[0]['settings'][k])})" for k, v in best["settings"].items()
                  if v != trials[0]["settings"][k]]
