@@ -19,6 +19,10 @@ jackknife takes any metric, F1 and correlations too, where a test over rows woul
 Sources: Cameron, Gelbach & Miller 2011, "Robust Inference With Multiway Clustering"; Kott 2001, "The Delete-a-Group
 Jackknife"; Satterthwaite 1946. Seeds matter: Dodge et al. 2020, arXiv:2002.06305.
 
+Simulated (60 rows, 1,500 comparisons a setting; docs/log.md): 94 to 97 % of the intervals hold the truth, but where the
+luck of a seed is a third of that of a row (a gain that swings by 10 points from seed to seed) only 88 % with two seeds,
+90 % with three, 93 % with five.
+
 The seeds are others than that of the search, so the luck of its seed is not counted again. The rows are the same: a
 search over many trials fits them a little, which no test on them can see. The test rows, read once at the end, do.
 """
