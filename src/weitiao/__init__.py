@@ -2,6 +2,7 @@
 
 >>> import weitiao
 >>> result = weitiao.tune("reviews.csv")              # the whole pipeline; a `Result` with scores and folders
+>>> weitiao.check("reviews.csv").verdict              # what is wrong with the data: good, look or stop
 >>> weitiao.search("reviews.csv", budget="1h")        # better settings, if there are any; a `Found`
 >>> weitiao.load(result.folder).predict(["很好吃"])   # [{'label': 'positive', 'probability': 0.98, ...}]
 """
@@ -13,18 +14,23 @@ from typing import TYPE_CHECKING, Any
 from weitiao._version import __version__
 
 if TYPE_CHECKING:
+    from weitiao.adapters import load_adapters as load_adapters
     from weitiao.bundle import Bundle as Bundle
     from weitiao.bundle import load as load
+    from weitiao.doctor import Checkup as Checkup
     from weitiao.pipeline import Result as Result
+    from weitiao.pipeline import check as check
     from weitiao.pipeline import tune as tune
     from weitiao.recipe import Recipe as Recipe
     from weitiao.searching import Found as Found
     from weitiao.searching import search as search
 
-__all__ = ["Bundle", "Found", "Recipe", "Result", "__version__", "load", "search", "tune"]
+__all__ = ["Bundle", "Checkup", "Found", "Recipe", "Result", "__version__", "check", "load", "load_adapters", "search",
+           "tune"]
 
-_HOME = {"tune": "pipeline", "Result": "pipeline", "load": "bundle", "Bundle": "bundle", "Recipe": "recipe",
-         "search": "searching", "Found": "searching"}
+_HOME = {"tune": "pipeline", "check": "pipeline", "Result": "pipeline", "Checkup": "doctor", "load": "bundle",
+         "load_adapters": "adapters", "Bundle": "bundle", "Recipe": "recipe", "search": "searching",
+         "Found": "searching"}
 
 
 def __getattr__(name: str) -> Any:

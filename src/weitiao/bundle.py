@@ -23,7 +23,7 @@ from weitiao.core.errors import RowError, RunError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.formats import BadRow
-from weitiao.models.spec import INPUTS
+from weitiao.models.spec import INPUTS, HeadSpec
 
 if TYPE_CHECKING:
     from weitiao.models.build import Model
@@ -202,7 +202,7 @@ def save(folder: Path, model: Model, tokenizer: Any, name: str, task: tasks.Task
             "windows": settings.windows,
             "kind": kind_of(tmp),
             "clean": dict(settings.clean),
-            "weights": {p.name: files.sha256(p) for p in sorted(tmp.glob("*.safetensors"))},
+            "weights": files.hashes(tmp, "*.safetensors"),
             **facts,
         })
 
@@ -212,6 +212,16 @@ def load(path: str | Path, *, device: str = "cpu") -> Bundle:
 
     Raises RunError: `bundle.missing` when there is none, `bundle.damaged` when the weights are not what was saved.
     """
+    folder, facts = read_facts(path)
+    for name, digest in facts["weights"].items():
+        check_file(folder / name, digest)
+    from weitiao.models.build import load as load_model
+
+    return assemble(folder, facts, lambda head: load_model(folder, head).to(device))
+
+
+def read_facts(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The model folder of a run folder or of itself, and what its weitiao.json says. Raises RunError as `load` does."""
     folder = Path(path)
     if (folder / "model" / "weitiao.json").is_file():
         folder = folder / "model"
@@ -223,17 +233,24 @@ def load(path: str | Path, *, device: str = "cpu") -> Bundle:
         raise RunError("bundle.version",
                        t("made by another version ({v})", "由其他版本（{v}）生成", v=facts.get("weitiao")),
                        where=str(folder), fix=t("install that version of weitiao", "请安装该版本的 weitiao"))
-    for name, digest in facts["weights"].items():
-        if not (folder / name).is_file() or files.sha256(folder / name) != digest:
-            raise RunError("bundle.damaged", t("the weights are not those that were saved", "权重文件与保存时不一致"),
-                           where=str(folder / name),
-                           fix=t("copy the folder again or run the tuning again", "请重新复制该目录或重新训练"))
+    return folder, facts
+
+
+def check_file(path: Path, digest: str) -> None:
+    """Raises RunError `bundle.damaged` where the file is not what was saved."""
+    if not path.is_file() or files.sha256(path) != digest:
+        raise RunError("bundle.damaged", t("the weights are not those that were saved", "权重文件与保存时不一致"),
+                       where=str(path), fix=t("copy the folder again or run the tuning again",
+                                              "请重新复制该目录或重新训练"))
+
+
+def assemble(folder: Path, facts: Mapping[str, Any], make: Callable[[HeadSpec], Model]) -> Bundle:
+    """The bundle of a model folder, its task restored and met with its tokenizer; `make` gives the model."""
     from weitiao.models import tokenizer
-    from weitiao.models.build import load as load_model
 
     task = tasks.make(facts["task"]["name"], facts["task"]["options"], facts["task"]["columns"])
     task.restore(facts["task"]["state"])
     words = tokenizer(folder)
     task.bind(facts["kind"], words)
-    return Bundle(folder, load_model(folder, task.head()).to(device), words, facts["task"]["name"], task,
+    return Bundle(folder, make(task.head()), words, facts["task"]["name"], task,
                   Settings(facts["max_length"], facts["windows"], facts["clean"]))

@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao import events
 from weitiao.core import files
@@ -25,6 +25,9 @@ from weitiao.core.i18n import t
 from weitiao.metrics import Score
 from weitiao.recipe import Recipe
 from weitiao.run import Run, machine
+
+if TYPE_CHECKING:
+    from weitiao.doctor import Checkup
 
 OnEvent = Callable[[events.Event], None]
 Paths = str | Path | Sequence[str | Path]
@@ -66,6 +69,27 @@ def tune(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Recip
     base = recipe or Recipe()
     return start(base.updated(shorthands(data, validation, test, settings)),
                  None if out is None else Path(out), on_event)
+
+
+def check(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Recipe | None = None,
+          out: str | Path | None = None, sections: Sequence[str] = (),
+          thresholds: Mapping[str, Mapping[str, Any]] | None = None, tokenizer: bool = True,
+          **settings: Any) -> Checkup:
+    """Look for what is wrong with labelled data before anything is tuned on it. Nothing is changed.
+
+    Args:
+        data, validation, test, recipe, settings: as for `tune`.
+        out, sections, thresholds, tokenizer: as for `weitiao.doctor.check`.
+
+    Raises:
+        WeitiaoError: see docs/errors.md.
+    """
+    from weitiao import doctor
+
+    base = recipe or Recipe()
+    return doctor.check(base.updated(shorthands(data, validation, test, settings)),
+                        out=None if out is None else Path(out), sections=sections, thresholds=thresholds,
+                        tokenizer=tokenizer)
 
 
 def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None) -> Result:

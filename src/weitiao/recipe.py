@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from weitiao import methods, tasks
 from weitiao.core.errors import RecipeError
@@ -85,6 +85,8 @@ class Split(Section):
     """Share of the rows set aside for the final score when no file is given."""
     stratify: bool = True
     """Keep the labels' shares equal in all parts."""
+    near_duplicates: bool = True
+    """Keep rows whose texts differ by a tenth of their characters or less on one side of the split."""
 
 
 class Model(Section):
@@ -103,6 +105,21 @@ class Model(Section):
     """windows: cut long texts into overlapping windows and average their outputs."""
     dropout: Share | Auto = "auto"
     """Dropout of the base model; auto: what its config says."""
+    new_tokens: tuple[str, ...] = ()
+    """Words that the tokenizer cuts into pieces and that are to be one token each, e.g. ["metformin", "<ent>"]. Their
+    rows of the word embeddings learn even where the method freezes the others."""
+
+    @field_validator("new_tokens")
+    @classmethod
+    def _whole(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
+        for token in tokens:
+            if not token or token != token.strip():
+                raise ValueError(t("empty, or with white space around it: {x!r}", "为空或两端有空白：{x!r}", x=token))
+            if any(0xD800 <= ord(c) < 0xE000 for c in token):
+                raise ValueError(t("half a character (a surrogate): {x!r}", "含半个字符（代理码位）：{x!r}", x=token))
+            if tokens.count(token) > 1:
+                raise ValueError(t("named twice: {x!r}", "重复：{x!r}", x=token))
+        return tokens
 
 
 class Tune(Section):

@@ -165,7 +165,7 @@ def test_nothing_that_stood_in_while_tuning_is_left(options: dict[str, Any], tin
     adapter = lora.adapter(model)
     merged = lora.merge(model)
     merged.save(tmp_path / "model", tiny_tokenizer)
-    adapter.write(tmp_path / "adapter", base="tiny", head=merged.new_modules(), saved=tmp_path / "model")
+    adapter.write(tmp_path / "adapter", base="tiny", head=merged.new_modules(), saved=tmp_path / "model", facts={})
     with quiet():
         base = BertForSequenceClassification.from_pretrained(
             tiny_folder, config=AutoConfig.from_pretrained(tmp_path / "model"))

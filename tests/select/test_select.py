@@ -111,7 +111,7 @@ def test_tagging_takes_more_epochs_and_a_faster_head() -> None:
     few, many = (defaults(replace(FACTS, task="tag", rows=n))[0] for n in (96, 9000))
     assert few["epochs"] > many["epochs"] > defaults(replace(FACTS, rows=9000))[0]["epochs"]
     assert few["head_learning_rate"] > few["learning_rate"]
-    assert many["head_learning_rate"] > 10 * many["learning_rate"]
+    assert many["head_learning_rate"] > many["learning_rate"]
     assert few["learning_rate"] > defaults(replace(FACTS, rows=96))[0]["learning_rate"]
 
 

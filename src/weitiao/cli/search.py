@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weitiao import events
-from weitiao.cli.asked import anything, named, spoken, whole
 from weitiao.cli.guard import UsageError
 from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, opener, program, quoted
 
@@ -86,7 +86,7 @@ def search(
         raise UsageError("cli.no_budget", t("how long may it take?", "缺少时间预算"), where="--budget",
                          expected="weitiao search reviews.csv --budget 1h",
                          fix=t("give the time for all of it with --budget", "请用 --budget 给出总时间"))
-    settings = spoken(whole(recipe, asked, set_ or []), languages)
+    settings = spoken(recipe_of(recipe, asked, set_ or []), languages)
     from weitiao import searching
 
     return _work(lambda show: searching.start(settings, budget, space=space, out=out, final=not no_final,

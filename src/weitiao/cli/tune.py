@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weitiao import events
-from weitiao.cli.asked import anything, named, spoken, whole
 from weitiao.cli.guard import UsageError
 from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, program, quoted
 
@@ -73,7 +73,7 @@ def tune(
         from weitiao import pipeline
 
         return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
-    settings = spoken(whole(recipe, asked, set_ or []), languages)
+    settings = spoken(recipe_of(recipe, asked, set_ or []), languages)
     from weitiao import pipeline
 
     return _work(lambda show: pipeline.start(settings, out, show), out, quiet, as_json)

@@ -117,6 +117,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
+def hashes(folder: Path, pattern: str) -> dict[str, str]:
+    """`sha256` of the files in a folder whose names match, by name."""
+    return {path.name: sha256(path) for path in sorted(folder.glob(pattern))}
+
+
 def write_failed(path: Path, e: OSError) -> RunError:
     """The one message for a disk that is full, read-only or not ours."""
     return RunError(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weitiao.core.errors import ModelError
@@ -85,7 +86,26 @@ def adapter(model: Model, mark: str) -> Adapter:
     config.target_modules = {model.prefix + name for name, _ in _adapted(model)}
     tensors = {f"base_model.model.{model.prefix}{re.sub(rf'[.]{NAME}(?=[.]|$)', '', name)}": p.detach().cpu().clone()
                for name, p in model.base.named_parameters() if mark in name}
-    return Adapter(config, tensors)
+    return _with_rows(model, Adapter(config, tensors))
+
+
+def _with_rows(model: Model, made: Adapter) -> Adapter:
+    """The rows of new tokens with it, where peft's form of the method has a place for them."""
+    from peft import LoraConfig
+
+    if not model.new_rows:
+        return made
+    if not isinstance(made.config, LoraConfig):
+        return replace(made, unfit=t("peft's form of this method has no place for new tokens",
+                                     "peft 中该方法的格式不含新增词元"))
+    output, names = model.body.get_output_embeddings(), {}
+    for name, module in model.base.named_modules():
+        tied = module is output and module.weight is model.word_embeddings().weight  # peft ties it again
+        if module is model.word_embeddings() or (module is output and not tied):
+            names[model.prefix + name] = module.weight.detach()[list(model.new_rows)].cpu().clone()
+    made.config.trainable_token_indices = {name: list(model.new_rows) for name in names}
+    delta = "token_adapter.trainable_tokens_delta"  # what peft calls the rows themselves
+    return replace(made, tensors=made.tensors | {f"{made.inside}{name}.{delta}": x for name, x in names.items()})
 
 
 def _adapted(model: Model) -> Iterator[tuple[str, Any]]:

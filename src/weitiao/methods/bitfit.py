@@ -27,6 +27,11 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Freeze all but biases and head. Raises ModelError `model.no_biases` for families without them (Llama, T5)."""
     head = {id(p) for p in model.head_parameters()}

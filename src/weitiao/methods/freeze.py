@@ -27,6 +27,11 @@ class Options(BaseModel):
     """How many of the lowest layers stay frozen, beside the embeddings; auto: half of them."""
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Freeze from below. Raises ModelError `model.too_few_layers` when nothing but the head would move.
 

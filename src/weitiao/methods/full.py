@@ -23,6 +23,11 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Let everything move."""
     model.requires_grad_(True)

@@ -26,6 +26,11 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Freeze all but the head. Raises ModelError `model.nothing_moves` where the task needs no new head."""
     head = model.head_parameters()

@@ -40,6 +40,11 @@ class Options(BaseModel):
     """Names of the layers whose inputs are scaled; none: the last layer of each feed-forward part."""
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Freeze the base, put the vectors in, let them and the head move.
 

@@ -42,6 +42,11 @@ class Options(BaseModel):
     """Learn the length of each row of a matrix apart from its direction."""
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Freeze the base, put the adapters in, let them and the head move.
 

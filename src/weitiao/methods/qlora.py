@@ -42,6 +42,11 @@ class Options(BaseModel):
     base but the output layer over the vocabulary."""
 
 
+def virtual_tokens(options: Options) -> int:
+    """None."""
+    return 0
+
+
 def attach(model: Model, options: Options) -> Model:
     """Round the base's linear layers, freeze the base, put the adapters in, let them and the head move.
 

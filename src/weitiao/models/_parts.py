@@ -13,6 +13,7 @@ from torch import nn
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
+from weitiao.models.spec import PROMPT
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -30,6 +31,9 @@ class Model(nn.Module):
     def __init__(self, body: PreTrainedModel, notes: Sequence[str] = ()) -> None:
         super().__init__()
         self.body, self.notes = body, tuple(notes)
+        self.new_rows = range(0)  # of the word embeddings, and so of the vocabulary: those that the base did not have
+        self.base_rows = 0  # of the base's own table, where rows had to be added
+        self.first_virtual: int | None = body.config.to_dict().get(PROMPT)
 
     @property
     @abstractmethod
@@ -52,9 +56,9 @@ class Model(nn.Module):
         return [n for n, m in self.body.named_modules() if any(id(p) in head for p in m.parameters(recurse=False))]
 
     @property
-    def takes_adapters(self) -> bool:
-        """Can what is new be kept beside an adapter, apart from the base's own weights?"""
-        return True
+    def unfit(self) -> str:
+        """Why what is new cannot be kept beside an adapter, apart from the base's own weights; "" where it can."""
+        return ""
 
     def sample(self) -> torch.Tensor:
         """Logits on two made-up rows, to see whether two forms of a model say the same."""

@@ -16,6 +16,8 @@ from weitiao.models.sequence import Pooling
 from weitiao.models.spec import HeadSpec
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from weitiao.models import Base
 
 
@@ -30,6 +32,15 @@ def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None
     if head.kind in ("tokens", "span"):
         return tokens.build(base, head, dropout=dropout, seed=seed)
     return language.build(base, head, dropout=dropout, seed=seed)
+
+
+def wrap(body: PreTrainedModel, head: HeadSpec) -> Model:
+    """A model of transformers that has what `head` asks for, as ours."""
+    if head.kind == "sequence":
+        return sequence.TextModel(body, None)
+    if head.kind in ("tokens", "span"):
+        return tokens.TokenModel(body, head)
+    return language.wrap(body, head)
 
 
 def load(folder: Path, head: HeadSpec) -> Model:

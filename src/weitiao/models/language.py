@@ -60,9 +60,10 @@ class LanguageModel(Model):
         return ""
 
     @property
-    def takes_adapters(self) -> bool:
-        """Not with a drawn head that fills masks: it ends in the word embeddings."""
-        return not self.fresh
+    def unfit(self) -> str:
+        """A drawn head that fills masks ends in the word embeddings."""
+        tied = t("its new head is tied to the base's word embeddings", "新建的头与基座词嵌入共享权重")
+        return tied if self.fresh else ""
 
     def head_parameters(self) -> list[nn.Parameter]:
         """What was drawn because the checkpoint had no head that fills masks; mostly none."""
@@ -81,15 +82,16 @@ class LanguageModel(Model):
         return logits
 
     def forward(self, *, places: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
-        """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks."""
+        """(P, vocabulary) logits at `places` (P,): positions in the flattened (W, T) of the side that speaks. Virtual
+        tokens are never said: they have none."""
         if "decoder_input_ids" in inputs:
             inputs["decoder_input_ids"] = self._begun(inputs["decoder_input_ids"])
         if not self._inner:
             whole: torch.Tensor = self.body(**inputs, **self._plain()).logits.flatten(0, 1)
-            return whole[places]
+            return whole[places, :self.first_virtual]
         with self._at(places):
             few: torch.Tensor = self.body(**inputs, **self._plain()).logits[0]
-        return few
+        return few[:, :self.first_virtual]
 
     def _begun(self, ids: torch.Tensor) -> torch.Tensor:
         config = self.body.generation_config
@@ -203,6 +205,11 @@ def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
     if lost := (missing - _tied(body)) | other_shape:
         raise weights_missing(folder, lost)
+    return wrap(body, head)
+
+
+def wrap(body: PreTrainedModel, head: HeadSpec) -> LanguageModel:
+    """A model of transformers that speaks, as ours; it answers as `head` says."""
     return _made(LanguageModel(body), head)
 
 
@@ -238,7 +245,7 @@ def _check_places(model: LanguageModel) -> None:
     inputs = probe(model.body.config)
     if model.body.config.is_encoder_decoder:
         inputs["decoder_input_ids"] = inputs["input_ids"]
-    whole = model.body(**inputs, **model._plain()).logits.flatten(0, 1)
+    whole = model.body(**inputs, **model._plain()).logits.flatten(0, 1)[:, :model.first_virtual]
     places = torch.tensor([1, 4])
     try:
         same = torch.allclose(model(places=places, **inputs), whole[places], rtol=1e-4, atol=1e-4)

@@ -13,7 +13,18 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "deco
 START = -1
 """In `decoder_input_ids`: the token with which this model's decoder begins, whatever its number."""
 
+PROMPT = "weitiao_prompt"
+"""In config.json: the id of the first virtual token (see models/grown.py); there is none where it is absent."""
+
+VIRTUAL = "<|prompt-"
+"""How the names of virtual tokens begin."""
+
 Kind = Literal["sequence", "tokens", "span", "language", "corpus"]
+
+
+def virtual_ids(tokenizer: Any) -> frozenset[int]:
+    """The ids of the virtual tokens that a tokenizer writes before every text; mostly none."""
+    return frozenset(i for token, i in tokenizer.get_added_vocab().items() if token.startswith(VIRTUAL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,28 +10,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from weitiao import splits, tasks
 from weitiao.core import files
-from weitiao.core.errors import DataError, RecipeError, RowError
+from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
-from weitiao.example import Example, Row
-from weitiao.formats import BadRow, File, empty
-from weitiao.prepare import comparing, profiling, sources
+from weitiao.example import Example
+from weitiao.formats import BadRow, File
+from weitiao.prepare import comparing, nearby, sources
 from weitiao.prepare.checking import Checker, Part, read_part
-from weitiao.prepare.choosing import Choice, choose, require
+from weitiao.prepare.choosing import Choice
 from weitiao.prepare.describing import describe
 from weitiao.prepare.dividing import divide, strata_of
 from weitiao.prepare.rejects import Rejects, stop_if_too_many, writing
 from weitiao.prepare.telling import summary as summary
+from weitiao.prepare.understanding import understand
 from weitiao.recipe import Recipe
 from weitiao.run import Run
-from weitiao.tasks import TableProfile
-
-_SPLIT_NAMES = frozenset({"split", "set", "subset", "partition", "part", "dataset", "划分", "数据集", "数据划分"})
 
 
 def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> None:
@@ -50,21 +48,15 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
             raises in `fit` (`data.one_class` ...).
         MissingExtra: a library for xlsx or for Chinese scripts is not installed.
     """
-    found = sources.find(recipe.data, source_root)
-    profile = profiling.profile(_good(found["train"]))
-    if not profile.rows:
-        _no_good_row(found["train"], recipe.data.max_bad_share)
-    split = recipe.data.split or _split_column(profile)
-    choice = choose(recipe, _without(profile, recipe, split))
+    found, _, choice, split = understand(recipe, source_root)
     tasks.baselines(choice.task, recipe.evaluate.baselines)  # a wrong name must not wait for the end of the run
-    _keeps_places(recipe, choice)
     with run.stage("prepare") as folder:
         with writing(folder / "rejected.jsonl") as rejects:
             read = _read(recipe, found, choice, split, rejects)
             # First on all rows: that they are of one class, or of as many as rows, says more than an empty part.
             choice.task.fit(read["train"].examples)
             _labels_repeat(choice, read["train"].examples)
-            parts, how = _parts(recipe, read, choice, split)
+            parts, how, held = _parts(recipe, read, choice, split)
             choice.task.fit([row.example for row in parts["train"]])
             parts = _known(parts, how, choice, rejects, recipe.data.max_bad_share)
         examples = {part: [row.example for row in rows] for part, rows in parts.items()}
@@ -73,58 +65,8 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
             splits.write(folder / f"{part}.parquet", examples[part])
         splits.write_task(folder / "task.json", choice.name, choice.task)
         listed = [file for part in splits.PARTS for file in read[part].files]
-        files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects))
-
-
-# -- understanding the table ---------------------------------------------------------------------------------------
-
-def _good(found: Sequence[File]) -> Iterator[Row]:
-    """The readable rows of some files."""
-    for file in found:
-        for row in file.rows():
-            if not isinstance(row, BadRow):
-                yield row
-
-
-def _no_good_row(found: Sequence[File], share: float) -> None:
-    """Say why there is nothing to learn from: no rows at all, or what is wrong with them."""
-    for file in found:
-        bad = [row for row in file.rows() if isinstance(row, BadRow)]
-        stop_if_too_many(len(bad), len(bad), share, bad, file.source.shown)
-        raise empty(file.source)
-
-
-def _split_column(profile: TableProfile) -> str:
-    """A column that is called like a split and holds nothing but names of parts, train among them."""
-    for column in profile.columns:
-        values = [sources.part_of(v) for v in column.examples]
-        if (column.name.strip().casefold() in _SPLIT_NAMES and column.distinct == len(values) > 1
-                and None not in values and "train" in values):
-            return column.name
-    return ""
-
-
-def _without(profile: TableProfile, recipe: Recipe, split: str) -> TableProfile:
-    """The profile without the columns that have another use than text or label."""
-    used = [c for c in (recipe.data.id, split, recipe.data.group, recipe.data.time) if c]
-    require([c.name for c in profile.columns], used)
-    kept = tuple(c for c in profile.columns if c.name not in used or c.name in recipe.data.columns.values())
-    return TableProfile(profile.rows, kept)
-
-
-def _keeps_places(recipe: Recipe, choice: Choice) -> None:
-    """Where answers are places in a text, cleaning would move the text away from under them."""
-    changed = [k for k, v in recipe.clean.model_dump().items() if v != getattr(type(recipe.clean)(), k)]
-    kind = choice.task.head().kind
-    if kind in ("span", "tokens") and changed:
-        raise RecipeError("recipe.bad_value",
-                          t("clean.{k} would move the places of the answers in their texts",
-                            "clean.{k} 会使答案在文本中的位置错位", k=changed[0]), where=f"clean.{changed[0]}",
-                          expected=t("no cleaning with the task {n}", "任务 {n} 不使用清洗选项", n=choice.name),
-                          fix=t("clean the file first and leave answer_start out: it is found again",
-                                "请先自行清洗文件并去掉 answer_start：位置会重新查找") if kind == "span" else
-                          t("clean words or texts together with their places before",
-                            "请事先把词（或文本）与标注位置一并清洗"))
+        near = {"held_together": held, **nearby.repeated(examples, how)}
+        files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects, near))
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
@@ -145,8 +87,8 @@ class _Row(NamedTuple):
 
 
 def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
-           split: str) -> tuple[dict[str, list[_Row]], dict[str, str]]:
-    """Rows by part and how each part came about: given, column, cut."""
+           split: str) -> tuple[dict[str, list[_Row]], dict[str, str], int]:
+    """Rows by part, how each part came about (given, column, cut), and how many rows near copies held together."""
     parts = {part: [_Row(e, comparing.key(e)) for e in read[part].examples] for part in splits.PARTS}
     how = {part: "given" for part in splits.PARTS if read[part].files}
     if split:
@@ -156,12 +98,14 @@ def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
             parts[part].append(row)
             how.setdefault(part, "column")
     shares = _shares(recipe, len(parts["train"]), how)
+    held = 0
     if any(shares.values()):
         rows, parts["train"] = parts["train"], []
-        for row, part in zip(rows, _cut(recipe, rows, choice, shares), strict=True):
+        names, held = _cut(recipe, rows, choice, shares)
+        for row, part in zip(rows, names, strict=True):
             parts[part].append(row)
     how.update({part: "cut" if share else "none" for part, share in shares.items()})
-    return parts, how
+    return parts, how, held
 
 
 def _shares(recipe: Recipe, rows: int, how: Mapping[str, str]) -> dict[str, float]:
@@ -194,12 +138,17 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
     return 0.0 if rows < 2000 else min(0.1, 1000 / rows)
 
 
-def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> list[str]:
+def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> tuple[list[str], int]:
+    """The part of each row; how many rows are in units that hold different texts because they are near copies."""
     examples = [row.example for row in rows]
     keys = comparing.unit_keys(examples, [row.key for row in rows])
+    apart, held = keys, 0
+    if recipe.split.near_duplicates:
+        keys = nearby.merged(apart, [nearby.judged(e) for e in examples])
+        held = nearby.held_together(apart, keys)
     strata = strata_of([choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
-                  time=recipe.data.time)
+                  time=recipe.data.time), held
 
 
 def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choice, rejects: Rejects,

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,55 +95,87 @@ def read_part(part: str, found: Sequence[File], checker: Checker, rejects: Rejec
     out = Part([], [])
     ids: dict[str, str] = {}
     for file in found:
-        out.files.append({"part": part, **_read_file(file, checker, rejects, ids, out.examples)})
+        reading = Reading(file, checker, rejects.add)
+        doubled = _Bad(rejects.add)
+        for row, example in reading:
+            if (first := ids.setdefault(example.id, example.source)) != example.source:
+                reason = t("the id {i!r} also stands at {p}", "id {i!r} 已出现在 {p}", i=example.id, p=first)
+                doubled.add(BadRow(row.file, row.line, checker.data.id, "row.duplicate_id", reason, _raw(row)))
+            else:
+                out.examples.append(example)
+        share, name = checker.data.max_bad_share, file.source.shown
+        stop_if_too_many(reading.rejected, reading.rows, share, reading.first, name)
+        stop_if_too_many(doubled.count, reading.rows, share, doubled.first, name, "data.duplicate_id")
+        out.files.append({"part": part, **reading.facts(doubled.count)})
     return out
 
 
-def _read_file(file: File, checker: Checker, rejects: Rejects, ids: dict[str, str],
-               examples: list[Example]) -> dict[str, Any]:
-    """Append the file's examples; `ids` holds each id of the part with its place."""
-    source, share = file.source, checker.data.max_bad_share
-    rows, bad, doubled = 0, _Bad(rejects), _Bad(rejects)
-    there: dict[str, None] = {}
-    for row in file.rows():
-        rows += 1
-        if isinstance(row, BadRow):
-            bad.add(row)
-            continue
-        if rows <= _COLUMNS_KNOWN_AFTER:
-            there.update(dict.fromkeys(row.values))
-        elif rows == _COLUMNS_KNOWN_AFTER + 1:
-            require(list(there), checker.columns, source.shown)
-        try:
-            example = checker(row)
-        except RowError as e:
-            bad.add(BadRow(row.file, row.line, e.field, e.code, e.reason, _raw(row)))
-            continue
-        if (first := ids.setdefault(example.id, example.source)) != example.source:
-            reason = t("the id {i!r} also stands at {p}", "id {i!r} 已出现在 {p}", i=example.id, p=first)
-            doubled.add(BadRow(row.file, row.line, checker.data.id, "row.duplicate_id", reason, _raw(row)))
-            continue
-        examples.append(example)
-    if not rows:
-        raise empty(source)
-    if there:
-        require(list(there), checker.columns, source.shown)
-    stop_if_too_many(bad.count, rows, share, bad.first, source.shown)
-    stop_if_too_many(doubled.count, rows, share, doubled.first, source.shown, "data.duplicate_id")
-    return {"file": source.shown, "format": file.format, "sha256": files.sha256(source.path), "rows": rows,
-            "rejected": bad.count + doubled.count, "read_as": dict(source.facts)}
+class Reading:
+    """One file row by row in constant memory: iterate once, then ask what it was like.
+
+    >>> reading = Reading(file, checker, rejects.add)
+    >>> for row, example in reading:
+    ...     ...
+    >>> reading.rows, reading.rejected
+    (300, 2)
+    """
+
+    def __init__(self, file: File, checker: Checker, reject: Callable[[BadRow], None]) -> None:
+        self._file, self._checker, self._bad = file, checker, _Bad(reject)
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[tuple[Row, Example]]:
+        """Each good row with what became of it; bad ones go to `reject`. Raises DataError `data.missing_column`,
+        `data.empty_file`, and what the format raises."""
+        source, columns = self._file.source, self._checker.columns
+        there: dict[str, None] = {}
+        for row in self._file.rows():
+            self.rows += 1
+            if isinstance(row, BadRow):
+                self._bad.add(row)
+                continue
+            if self.rows <= _COLUMNS_KNOWN_AFTER:
+                there.update(dict.fromkeys(row.values))
+            elif self.rows == _COLUMNS_KNOWN_AFTER + 1:
+                require(list(there), columns, source.shown)
+            try:
+                example = self._checker(row)
+            except RowError as e:
+                self._bad.add(BadRow(row.file, row.line, e.field, e.code, e.reason, _raw(row)))
+                continue
+            yield row, example
+        if not self.rows:
+            raise empty(source)
+        if there:
+            require(list(there), columns, source.shown)
+
+    @property
+    def rejected(self) -> int:
+        """Bad rows so far."""
+        return self._bad.count
+
+    @property
+    def first(self) -> list[BadRow]:
+        """The first of them."""
+        return self._bad.first
+
+    def facts(self, doubled: int = 0) -> dict[str, Any]:
+        """The file as in report.json; `doubled` rows more were rejected by the caller."""
+        source = self._file.source
+        return {"file": source.shown, "format": self._file.format, "sha256": files.sha256(source.path),
+                "rows": self.rows, "rejected": self.rejected + doubled, "read_as": dict(source.facts)}
 
 
 class _Bad:
-    """The bad rows of one file, passed on to rejected.jsonl."""
+    """The bad rows of one file, passed on."""
 
-    def __init__(self, rejects: Rejects) -> None:
-        self._rejects = rejects
+    def __init__(self, reject: Callable[[BadRow], None]) -> None:
+        self._reject = reject
         self.count = 0
         self.first: list[BadRow] = []
 
     def add(self, bad: BadRow) -> None:
-        self._rejects.add(bad)
+        self._reject(bad)
         self.count += 1
         if len(self.first) < 3:
             self.first.append(bad)

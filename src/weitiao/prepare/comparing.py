@@ -22,9 +22,18 @@ _SHOWN = 5
 
 def key(example: Example) -> bytes:
     """16 bytes that are equal for rows with equal inputs, whatever the rows' order, file or label."""
-    parts = (fold(v) if isinstance(v, str) else json.dumps(v, sort_keys=True)
-             for _, v in sorted(example.inputs.items()))
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+    return hashlib.blake2b("\x1f".join(map(fold, fields(example))).encode(), digest_size=16).digest()
+
+
+def fields(example: Example) -> list[str]:
+    """The texts of the inputs by which rows are compared, in the order of their roles; each turn of a conversation is
+    one."""
+    out: list[str] = []
+    for _, value in sorted(example.inputs.items()):
+        for said in [value] if isinstance(value, str) else value:
+            said = said["content"] if isinstance(said, Mapping) else said
+            out.append(said if isinstance(said, str) else json.dumps(said, sort_keys=True))
+    return out
 
 
 def passage(example: Example) -> bytes:

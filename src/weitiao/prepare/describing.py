@@ -22,7 +22,7 @@ Parts = Mapping[str, Sequence[Example]]
 
 
 def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], files: list[dict[str, Any]],
-             how: Mapping[str, str], rejects: Rejects) -> dict[str, Any]:
+             how: Mapping[str, str], rejects: Rejects, near: Mapping[str, Any]) -> dict[str, Any]:
     """The report.
 
     task: name, columns (role to column), options, reason (a sentence), noun (what targets are called: one, many, zh)
@@ -44,6 +44,8 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         {} for a task without passages
     leaked_test_ids: test rows that also stand in train or validation
     leaked_validation_ids: validation rows that also stand in train
+    near: held_together (rows that the split kept with near copies of theirs), and of validation and test rows that were
+        given test_in_train, validation_in_train, each {rows, examples}: near copies and equal rows
     fingerprint: files (name to SHA-256), splits (part to SHA-256 of ids, inputs and targets), all
     """
     targets = {part: choice.task.tally([e.target for e in examples]) for part, examples in parts.items()}
@@ -53,7 +55,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
                  "options": choice.task.options.model_dump(mode="json"), "reason": choice.reason,
                  "noun": choice.task.noun._asdict()},
         "read": choice.task.state().get("read", {}),
-        "language": _language(parts["train"]),
+        "language": language(parts["train"]),
         "rows": {"read": sum(f["rows"] for f in files), "rejected": rejects.count,
                  **{part: len(examples) for part, examples in parts.items()}},
         "how": dict(how),
@@ -73,6 +75,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         "passages": _passages(parts),
         "leaked_test_ids": comparing.shared_ids(parts, keys, "test"),
         "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
+        "near": dict(near),
         "fingerprint": _fingerprint(files, parts),
     }
 
@@ -106,7 +109,8 @@ def _texts(example: Example) -> list[str]:
     return [*(v for v in example.inputs.values() if isinstance(v, str)), *said]
 
 
-def _language(examples: Sequence[Example]) -> str:
+def language(examples: Sequence[Example]) -> str:
+    """zh, en or other: what the base model is chosen by. Some 5,000 texts are looked at."""
     step = max(1, len(examples) // _TEXTS)
     return dominant_language(text for e in examples[::step] for text in _texts(e))
 

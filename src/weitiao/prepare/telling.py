@@ -13,7 +13,7 @@ _LABELS = 12  # labels that are listed with their counts
 
 def summary(report: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Two lists of plain lines in the user's language: what was understood, and the data's verdict."""
-    return _understood(report), [line for lines in (_rejected, _reading, _sharing, _doubled, _rare)
+    return _understood(report), [line for lines in (_rejected, reading, _sharing, _near, _doubled, _rare)
                                  for line in lines(report)]
 
 
@@ -77,8 +77,8 @@ def _rejected(report: Mapping[str, Any]) -> list[str]:
               n=rows, b=bad, c=codes, p=first["place"], r=first["reason"])]
 
 
-def _reading(report: Mapping[str, Any]) -> list[str]:
-    """How files were read where that was a decision."""
+def reading(report: Mapping[str, Any]) -> list[str]:
+    """How files were read where that was a decision; of the report `files` and `read` are looked at."""
     lines = []
     for file in report["files"]:
         facts = file["read_as"]
@@ -145,6 +145,29 @@ def _sharing(report: Mapping[str, Any]) -> list[str]:
             lines.append(t("{n:,} of {a:,} ({p:.2%}) {s}: on unseen passages the score may be lower",
                            "{a:,} 条中有 {n:,}（{p:.2%}）{s}：换成没见过的段落，得分可能更低", n=count, a=rows,
                            p=count / rows, s=sentence))
+    return lines
+
+
+def _near(report: Mapping[str, Any]) -> list[str]:
+    """Rows that differ a little from rows of another part, or would, had the split not kept them together."""
+    lines = []
+    sentences = {
+        "test_in_train": t("test rows are copies or near copies of training rows (a tenth of the characters differs at "
+                           "most)", "条测试数据与训练数据相同或近似（至多一成字符不同）"),
+        "validation_in_train": t("validation rows are copies or near copies of training rows",
+                                 "条验证数据与训练数据相同或近似"),
+    }
+    near = report["near"]
+    for name, sentence in sentences.items():
+        equal = report["leaks"][name]["rows"]
+        if name in near and near[name]["rows"] > equal:
+            lines.append(t("{n:,} {s}, {e:,} of them equal; e.g. {a} and {b}",
+                           "{n:,} {s}，其中 {e:,} 条完全相同；例如 {a} 与 {b}",
+                           n=near[name]["rows"], s=sentence, e=equal, a=near[name]["examples"][0][0],
+                           b=near[name]["examples"][0][1]))
+    if near["held_together"]:
+        lines.append(t("{n:,} rows are near copies of others; the split kept such rows on one side",
+                       "{n:,} 行与其他行近似重复，划分时放在同一侧", n=near["held_together"]))
     return lines
 
 

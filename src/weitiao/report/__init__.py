@@ -29,21 +29,21 @@ def report(recipe: Recipe, run: Run) -> None:
     Raises RunError `run.unreadable` for a run that misses one of its files.
     """
     found = read(run)
-    html = render("page.html.j2", escape=True, page=page.build(found, recipe))
-    markdown = render("card.md.j2", escape=False, card=card.build(found, recipe))
+    html = render(_HERE / "page.html.j2", escape=True, page=page.build(found, recipe))
+    markdown = render(_HERE / "card.md.j2", escape=False, card=card.build(found, recipe))
     files.write_text(run.folder / "report.html", html)
     files.write_text(run.folder / "README.md", markdown)
     files.write_text(run.folder / "model" / "README.md", markdown)
 
 
-def render(template: str, *, escape: bool, **values: Any) -> str:
-    """One of the templates in this folder, in the user's language, with the page's style sheet at hand."""
+def render(template: Path, *, escape: bool, **values: Any) -> str:
+    """A template with its values, and beside them `t`, `lang` and `style`, the page's CSS; `escape`: it is HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     # Markdown is not HTML: the card escapes by its own filter.
-    env = Environment(loader=FileSystemLoader(_HERE), autoescape=escape, undefined=StrictUndefined, trim_blocks=True,  # noqa: S701
-                      lstrip_blocks=True, keep_trailing_newline=True)
+    env = Environment(loader=FileSystemLoader(template.parent), autoescape=escape, undefined=StrictUndefined,  # noqa: S701
+                      trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     env.filters["md"] = card.escape
     style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    return env.get_template(template).render(t=t, lang=language(), style=style, **values)
+    return env.get_template(template.name).render(t=t, lang=language(), style=style, **values)

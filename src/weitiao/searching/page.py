@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from weitiao.metrics import naming
 from weitiao.report import charts, render, words
 from weitiao.report.charts import WIDTH, dot, rule, scale, svg, text, ticks
 
+_TEMPLATE = Path(__file__).parent / "search.html.j2"
 _LEFT, _RIGHT, _TOP = 64.0, WIDTH - 16.0, 18.0
 _ROW = 26
 _KINDS = {"done": "main", "pruned": "base", "cut": "base", "failed": "base"}
@@ -27,7 +29,7 @@ def html(name: str, result: Mapping[str, Any]) -> str:
     """One file without scripts that loads nothing."""
     trials = [x for x in result["trials"] if x["value"] is not None]
     return render(
-        "search.html.j2", escape=True, name=name, version=__version__, result=result,
+        _TEMPLATE, escape=True, name=name, version=__version__, result=result,
         verdict=result["verdict"][language()], metric=naming.metric(result["metric"]), cards=_cards(result),
         history=history(trials, result), importances=importances(result["importances"]),
         parallel=parallel(trials, result), keys=[_short(k) for k in result["trials"][0]["settings"]],

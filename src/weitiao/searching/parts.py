@@ -3,9 +3,9 @@
 >>> parts(examples, [], task, recipe)           # 300 rows: five folds
 (Part(name='folds/0', train=[...], judged=[...], watched=False), ...)
 
-Folds keep together what a split keeps together (equal texts, questions on one passage, groups) and hold each label in
-its share (`prepare.dividing`). Rows that have a time are not folded: the newest fifth is judged, as in a split. Test
-rows are never read here.
+Folds keep together what a split keeps together (equal texts and near copies, questions on one passage, groups) and
+hold each label in its share (`prepare.dividing`). Rows that have a time are not folded: the newest fifth is judged, as
+in a split. Test rows are never read here.
 
 `groups` puts the judged rows into twenty groups of whole such units, for an interval that respects them (`gain`).
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from weitiao.core import seeds
 from weitiao.example import Example
-from weitiao.prepare import comparing
+from weitiao.prepare import comparing, nearby
 from weitiao.prepare.dividing import divide, strata_of, units
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
@@ -51,7 +51,7 @@ def parts(train: Sequence[Example], validation: Sequence[Example], task: Task, r
     """
     if validation:
         return (Part("", train, validation, watched=True),)
-    keys = comparing.unit_keys(train, [comparing.key(e) for e in train])
+    keys = _keys(train, recipe)
     strata = strata_of([task.strata(e) if recipe.split.stratify else "" for e in train])
     if recipe.data.time:
         chosen = divide(train, keys, strata, {"validation": _NEWEST}, seed=recipe.seed, group=recipe.data.group,
@@ -71,10 +71,18 @@ def _fold(train: Sequence[Example], numbers: Sequence[int], i: int) -> Part:
                 [e for e, n in zip(train, numbers, strict=True) if n == i], watched=False)
 
 
+def _keys(examples: Sequence[Example], recipe: Recipe) -> list[bytes]:
+    """Per row the key of what stays together, as where a part is cut out of the training rows."""
+    keys = comparing.unit_keys(examples, [comparing.key(e) for e in examples])
+    if recipe.split.near_duplicates:
+        return nearby.merged(keys, [nearby.judged(e) for e in examples])
+    return keys
+
+
 def groups(found: Sequence[Part], recipe: Recipe) -> dict[str, int]:
     """The group of each judged row, by its `source`."""
     examples = [e for part in found for e in part.judged]
-    keys = comparing.unit_keys(examples, [comparing.key(e) for e in examples])
+    keys = _keys(examples, recipe)
     whole = units(examples, keys, [""] * len(examples), recipe.data.group, "")
     order = sorted(whole, key=lambda u: (seeds.key(recipe.seed, "groups", u.key), u.key))
     return {examples[row].source: i % GROUPS for i, unit in enumerate(order) for row in unit.rows}

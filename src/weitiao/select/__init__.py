@@ -38,12 +38,11 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     report = files.read_json(run.folder / "prepare" / "report.json")
     name, task = load_task(run)
     train = load(run, "train")
-    kind = "translation" if name == "translate" else task.head().kind
-    base_name, why_base = _base_name(recipe, report["language"], len(train), kind)
-    base = models.find(base_name, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
+    chosen, why_base = base_name(recipe, report["language"], len(train), name, task)
+    base = models.find(chosen, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
     task.bind(base.kind, models.tokenizer(base.folder))
-    max_length, why_length = _max_length(recipe, base)
-    rows, tokens = _sizes(task, train, base, max_length)
+    longest, why_length = max_length(recipe, base)
+    rows, tokens = _sizes(task, train, base, longest)
     facts = Facts(rows=rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
                   gpu=_on_gpu(recipe.tune.device))
@@ -53,7 +52,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     resolved = recipe.updated({
         "task": {"name": name, **options},
         "data": {"columns": dict(task.columns)},
-        "model": {"name": base_name, "max_length": max_length},
+        "model": {"name": chosen, "max_length": longest},
         "method": {"name": recipe.method["name"],
                    **methods.load(recipe.method["name"]).Options(
                        **{k: v for k, v in recipe.method.items() if k != "name"}).model_dump(mode="json")},
@@ -67,7 +66,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
                      "embedding_parameters": base.embedding_parameters, "source": base.source,
                      "licence": _licence(base.name), "reason": why_base},
             "method": {"name": recipe.method["name"]},
-            "max_length": {"value": max_length, "reason": why_length},
+            "max_length": {"value": longest, "reason": why_length},
             "tune": {"values": tune, "reasons": {k: reasons[k] for k in tune if k in reasons}},
             "forecast": cost,
         })
@@ -100,10 +99,12 @@ def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: i
     return len(examples), sum(lengths) / len(some)
 
 
-def _base_name(recipe: Recipe, language: str, rows: int, kind: str) -> tuple[str, str]:
+def base_name(recipe: Recipe, language: str, rows: int, name: str, task: Task) -> tuple[str, str]:
+    """The base model for so many rows of that language ("zh", "en", "other") and the task of that name, and why.
+    Raises ModelError `model.must_be_named`."""
     if recipe.model.name != "auto":
         return recipe.model.name, t("you named it", "由您指定")
-    return models.suggest(language, rows, kind)
+    return models.suggest(language, rows, "translation" if name == "translate" else task.head().kind)
 
 
 def _on_gpu(device: str) -> bool:
@@ -119,9 +120,9 @@ def _licence(name: str) -> str:
     return next((str(c["licence"]) for c in models.catalogue() if c["name"] == name), "")
 
 
-def _max_length(recipe: Recipe, base: models.Base) -> tuple[int, str]:
-    """What was asked for, else 512 or what the model can read. Padding follows the texts, so a limit that no text
-    reaches costs nothing; 512 bounds what a few very long ones can cost."""
+def max_length(recipe: Recipe, base: models.Base) -> tuple[int, str]:
+    """How many tokens of a text are read, and why: what was asked for, else 512 or what the model can read. Padding
+    follows the texts, so a limit that no text reaches costs nothing; 512 bounds what a few very long ones can cost."""
     wanted = recipe.model.max_length
     if wanted == "auto":
         return min(base.max_positions, _LONGEST), t("the usual limit; padding follows the texts",

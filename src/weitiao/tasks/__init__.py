@@ -108,6 +108,21 @@ class Encoded:
                 for window, target, note in zip(self.windows, self.target, notes, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is odd about a row that could be read and will be learnt from: for `weitiao check`.
+
+    Args:
+        code: one of those that doctor/sections/forms.py has a sentence for.
+        role: of the input or target concerned, "" for the whole row.
+        reason: what is wrong with this row, in the user's language.
+    """
+
+    code: str
+    role: str
+    reason: str
+
+
 class Batch(dict[str, Any]):
     """Tensors of one micro-batch: what goes into the model under the names of `models.spec.INPUTS` (`input_ids`,
     `attention_mask` (W, T), …); `owner` (W,) says which of the B rows a window belongs to; `targets`, or absent; and
@@ -177,6 +192,9 @@ class Task(Protocol):
 
     def read(self, row: Row) -> Example:
         """Check one row. A missing target column gives target None (prediction). Raises RowError."""
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """What is odd about a row that `read` has just made an example of: mended, doubtful, of no use."""
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn label names, class weights ... from the training rows. Raises DataError (`data.one_class` ...)."""

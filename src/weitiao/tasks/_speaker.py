@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from weitiao.core.errors import DataError, ModelError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.models.control import Control
+from weitiao.models.spec import virtual_ids
 from weitiao.tasks import Batch, Encoded, _render
 from weitiao.tasks._render import Chat, Message, Piece, Renderer
 
@@ -45,7 +47,7 @@ class Speaker:
         kind: decoder or encoder-decoder.
         tokenizer: transformers' own.
         renderer: the template; of an encoder-decoder it is not used.
-        lead: ids that begin every row of a decoder (BOS), where the tokenizer puts such.
+        lead: ids that begin every row of a decoder (a learnt prompt, BOS), where the tokenizer puts such.
         stop: id of the token that ends an answer.
         control: the tokens that a template writes and a user cannot.
     """
@@ -137,8 +139,9 @@ class Speaker:
         return Encoded((tuple(row),), (), tuple(target), lost, told, out)
 
     def _lead(self, first: Sequence[int]) -> tuple[int, ...]:
-        """BOS, unless the template has written it already."""
-        return () if tuple(first[: len(self.lead)]) == self.lead else self.lead
+        """What the tokenizer writes first, less what of it the template has written already: BOS, mostly."""
+        n = len(self.lead)
+        return next(self.lead[:k] for k in range(n + 1) if tuple(first[: n - k]) == self.lead[k:])
 
     def _both(self, chats: Sequence[Chat], max_length: int) -> list[Encoded]:
         asked = [chat.asks for chat in chats]
@@ -146,7 +149,9 @@ class Speaker:
                    for chat, ask in zip(chats, asked, strict=True)]
         read = self.tokenizer(sources, truncation=False, verbose=False)["input_ids"] if sources else []
         answers = [chat.messages[-1].content for chat, ask in zip(chats, asked, strict=True) if not ask]
-        said = iter(self.tokenizer(text_target=answers, verbose=False)["input_ids"] if answers else [])
+        written = self.tokenizer(text_target=answers, verbose=False)["input_ids"] if answers else []
+        virtual = virtual_ids(self.tokenizer)  # a prompt stands before what is read, not before what is said
+        said = iter([[x for x in ids if x not in virtual] for ids in written])
         rows = []
         for chat, ask, ids in zip(chats, asked, read, strict=True):
             # The end of the text goes, the special tokens behind it stay.
@@ -202,7 +207,7 @@ class Speaker:
         for row, chat in zip(rows, chats, strict=True):
             ids = row.windows[0]
             bos = self.tokenizer.bos_token_id
-            if bos is not None and ids[:2] == (bos, bos):
+            if bos is not None and (bos, bos) in pairwise(ids[: max(2, len(self.lead) + 1)]):
                 wrong["data.doubled_bos"].append(chat.source)
             if row.target is None or row.left_out:
                 continue

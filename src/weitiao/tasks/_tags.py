@@ -108,9 +108,15 @@ class Seen:
     @property
     def mended(self) -> int:
         """Tags that break the scheme or lack its letters, and spans that were trimmed or stood twice."""
-        broken = {"BIO": "inside", "BMES": "open", "BILOU": "open", "BIOES": "open"}.get(self.scheme, "")
-        bare = self.letters[""] if self.scheme not in ("IO", "") else 0
-        return self.faults[broken] + bare + self.spans
+        return self._against(self.faults, self.letters) + self.spans
+
+    def broken(self, tags: Sequence[str]) -> int:
+        """How many of these tags break the scheme that was seen so far, or lack its letters."""
+        return self._against(scheme_faults(tags), Counter(split_tag(tag)[0] for tag in tags))
+
+    def _against(self, faults: Counter[str], letters: Counter[str]) -> int:
+        kind = {"BIO": "inside", "BMES": "open", "BILOU": "open", "BIOES": "open"}.get(self.scheme, "")
+        return faults[kind] + (letters[""] if self.scheme not in ("IO", "") else 0)
 
 
 def tag_names(values: Sequence[Any], names: Sequence[str], field: str) -> list[str]:

@@ -10,7 +10,7 @@ very settings of prediction; they are saved beside the weights, so that plain tr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -24,6 +24,7 @@ from weitiao.models.spec import HeadSpec
 from weitiao.tasks import (
     Batch,
     Encoded,
+    Fault,
     Guess,
     Noun,
     Outputs,
@@ -33,6 +34,7 @@ from weitiao.tasks import (
     _render,
     _scoring,
     _speaker,
+    _written,
 )
 from weitiao.tasks._render import Chat
 from weitiao.tasks._speaker import Text
@@ -157,6 +159,10 @@ class Task:
         """Raises RowError; see `_asked.read`."""
         inputs, target = _asked.read(row, self.columns)
         return Example(row.source, inputs, target, row.source)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """See `_written.faults`."""
+        return _written.faults(example.inputs, self.source(example), self.learnt(example.target))
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the language and how long answers are. Raises DataError `data.no_labels`, `data.one_class`."""

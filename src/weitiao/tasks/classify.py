@@ -11,7 +11,7 @@ point.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +21,7 @@ from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
 from weitiao.tasks._labels import in_order, label_name, label_names
 
 if TYPE_CHECKING:
@@ -117,6 +117,12 @@ class Task:
         if self.multi or (self.options.multi_label == "auto" and isinstance(value, (list, tuple))):
             return label_names(value, self.options.separator, field)
         return label_name(value, field)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """A label with white space around it, which is dropped."""
+        value = row.values.get(self.columns.get("label", ""))
+        if isinstance(value, str) and value != value.strip():
+            yield Fault("label_space", "label", t("read as {x!r}", "读作 {x!r}", x=value.strip()))
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the labels and their weights. Raises DataError `data.no_labels`, `data.one_class`,

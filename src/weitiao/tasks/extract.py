@@ -11,7 +11,7 @@ in windows that overlap.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +23,7 @@ from weitiao.models.spec import HeadSpec
 from weitiao.tasks import (
     Batch,
     Encoded,
+    Fault,
     Guess,
     Noun,
     Outputs,
@@ -110,6 +111,16 @@ class Task:
             raise RowError("row.no_answer", column, t("no answer is given although {c} is false",
                                                       "{c} 为 false，却没有给出答案", c=_IMPOSSIBLE))
         return target
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """Answers that were moved to where they stand, and answers beside others that stand nowhere."""
+        target = example.target
+        for _ in range(target["moved"]):
+            yield Fault("answer_moved", "answer", t("not at the place that is given", "不在所给的位置上"))
+        for text, place in zip(target["text"], target["answer_start"], strict=True):
+            if place < 0:
+                yield Fault("answer_missing", "answer", t("stands nowhere in the passage: {x}", "段落中没有：{x}",
+                                                          x=text))
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the length of the longest answer, and whether questions may have none. Raises DataError

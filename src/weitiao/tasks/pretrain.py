@@ -20,7 +20,7 @@ of, and after a resume, the same ones.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -34,6 +34,7 @@ from weitiao.models.spec import INPUTS, HeadSpec
 from weitiao.tasks import (
     Batch,
     Encoded,
+    Fault,
     Guess,
     Noun,
     Outputs,
@@ -108,6 +109,10 @@ class Task:
         """The document. Raises RowError."""
         inputs = _shared.read_texts(row, self.columns)
         return Example(row.source, inputs, len(inputs["text"].encode()), row.source)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """None: a document is a text."""
+        return ()
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Nothing to learn beforehand."""

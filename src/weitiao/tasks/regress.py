@@ -10,7 +10,7 @@ that one learning rate suits prices and probabilities alike; predictions and sco
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +19,7 @@ from weitiao.core.errors import DataError, RowError
 from weitiao.core.i18n import t
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Noun, Outputs, Sample, TableProfile, _columns, _shared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,10 @@ class Task:
         inputs = _shared.read_texts(row, self.columns)
         present, value = _shared.target_value(row, self.columns)
         return Example(row.source, inputs, number(value, self.columns["label"]) if present else None, row.source)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """None: a number is read or it is not."""
+        return ()
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn mean and scale. Raises DataError `data.no_labels`, `data.one_class` (all targets equal)."""

@@ -12,7 +12,7 @@ or I-label, its first piece (a decoder's: its last) carries the loss, and answer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +23,7 @@ from weitiao.core.i18n import t
 from weitiao.core.text import join_words
 from weitiao.example import Example, Row
 from weitiao.models.spec import HeadSpec
-from weitiao.tasks import Batch, Encoded, Guess, Noun, Outputs, Sample, TableProfile, _shared, _tagged
+from weitiao.tasks import Batch, Encoded, Fault, Guess, Noun, Outputs, Sample, TableProfile, _shared, _tagged
 from weitiao.tasks._tags import Chunk, Seen, chunks, spans, tag_names
 from weitiao.tasks._units import Aligned, Place, align, by_units, units
 
@@ -119,6 +119,20 @@ class Task:
         self._seen.add(tags)
         return [(places[a][0], places[b - 1][1], name) for a, b, name in chunks(tags)]
 
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """Tags that break the files' scheme, as far as it shows yet; spans that were mended; ends within a word."""
+        field = self.columns.get("label", "")
+        value, own = _tagged.target(row.values[field], field), Seen()
+        if _tagged.are_tags(value):
+            mended = self._seen.broken(tag_names(value, self.options.tag_names, field))
+        else:
+            spans(value, example.inputs["text"], field, own)
+            mended = own.spans
+        for _ in range(mended):
+            yield Fault("tags_broken", "label", t("a tag or a span that breaks the rules", "标签或区间不合规则"))
+        for text in _within_words(example.target, units(example.inputs["text"])):
+            yield Fault("off_border", "label", t("begins or ends within a word: {x}", "边界落在词的内部：{x}", x=text))
+
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the labels. Raises DataError `data.no_labels`."""
         targets = [e.target for e in examples if e.target is not None]
@@ -128,7 +142,7 @@ class Task:
                             where=self.columns.get("label", ""),
                             fix=t("name the column with --columns label=…", "请用 --columns label=… 指明标注列"))
         self.labels = tuple(sorted(self._counts))
-        inside = sum(_within_words(e.target, units(e.inputs["text"])) for e in examples if e.target)
+        inside = sum(len(_within_words(e.target, units(e.inputs["text"]))) for e in examples if e.target)
         self._mended = {"scheme": self._seen.scheme, "mended": self._seen.mended, "inside_words": inside}
 
     def state(self) -> dict[str, Any]:
@@ -307,10 +321,10 @@ class Task:
         return metric.quick(self._counted(rows, targets))
 
 
-def _within_words(target: Sequence[Mapping[str, Any]], words: Sequence[Place]) -> int:
-    """How many entities do not begin and end where words do."""
+def _within_words(target: Sequence[Mapping[str, Any]], words: Sequence[Place]) -> list[str]:
+    """The entities that do not begin and end where words do."""
     begins, ends = {a for a, _ in words}, {b for _, b in words}
-    return sum(x["start"] not in begins or x["end"] not in ends for x in target)
+    return [x["text"] for x in target if x["start"] not in begins or x["end"] not in ends]
 
 
 def _words(text: str, tags: str) -> dict[str, Any]:

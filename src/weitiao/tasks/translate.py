@@ -11,7 +11,7 @@ pair is made (models/_pair.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -25,6 +25,7 @@ from weitiao.models.spec import HeadSpec
 from weitiao.tasks import (
     Batch,
     Encoded,
+    Fault,
     Guess,
     Noun,
     Outputs,
@@ -35,6 +36,7 @@ from weitiao.tasks import (
     _language,
     _speaker,
     _translating,
+    _written,
 )
 from weitiao.tasks._render import Chat, Message
 from weitiao.tasks._speaker import Text
@@ -108,6 +110,10 @@ class Task:
         roles = {"prompt": "source", "target": "target"}
         inputs, target = _asked.read(row, {own: self.columns[r] for own, r in roles.items() if r in self.columns})
         return Example(row.source, {"source": inputs["prompt"]}, target, row.source)
+
+    def faults(self, row: Row, example: Example) -> Iterable[Fault]:
+        """See `_written.faults`."""
+        return _written.faults(example.inputs, self.source(example), self.learnt(example.target))
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the languages and how long translations are. Raises DataError `data.no_labels`, `data.one_class`,

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from weitiao.core.errors import DataError, ModelError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
+from weitiao.models import grown
 from weitiao.models._parts import no_linear_head
 from weitiao.models.language import LanguageModel
 from weitiao.recipe import Recipe
@@ -160,7 +161,10 @@ def _places(model: Model) -> dict[int, Place]:
 
 
 def _stand_in(job: Job, stack: ExitStack, device: torch.device, places: dict[int, Place]) -> None:
-    """Put the rows of the tokens in use in place of the word embeddings, where that is possible."""
+    """Put the rows that learn in place of the word embeddings, where that is possible: those of the tokens in use, or
+    under a method that freezes the others the new ones alone."""
+    for table_id, new in stack.enter_context(grown.moving(job.model)).items():
+        places[id(new)] = places[table_id]
     if not embeddings.applies(job.model.base):
         return
     table = job.model.word_embeddings().weight

@@ -20,7 +20,7 @@ from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.events import Event, Note
 from weitiao.example import Example
-from weitiao.models import vocabulary
+from weitiao.models import grown, vocabulary
 from weitiao.models.build import Model, build
 from weitiao.models.control import Control
 from weitiao.recipe import Recipe
@@ -62,12 +62,14 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
-    if adapter and not model.takes_adapters:
-        on_event(Note(t("no adapter is written beside the model: its new head is tied to the base's word embeddings",
-                        "不另存适配器：新建的头与基座词嵌入共享权重")))
+    if adapter and (why := adapter.unfit or model.unfit):
+        on_event(Note(t("no adapter is written beside the model: {w}", "不另存适配器：{w}", w=why)))
     elif adapter:
         adapter.write(run.folder / "adapter", base=str(made.base.folder), head=model.new_modules(),
-                      saved=run.folder / "model")
+                      saved=run.folder / "model", base_rows=model.base_rows,
+                      facts={"method": recipe.method["name"], "own_words": len(model.new_rows),
+                             "base": {"name": made.base.name,
+                                      "weights": files.hashes(made.base.folder, "*.safetensors")}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +97,18 @@ def ready(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]]) ->
 
     Raises ModelError where base, task and method do not go together, DataError `data.all_left_out`.
     """
-    base, model, tokenizer = _model(recipe, task, parts["train"])
+    method = methods.load(recipe.method["name"])
+    options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
+    base, model, tokenizer = _model(recipe, task, parts["train"], method.virtual_tokens(options))
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
     made = {part: _rows(examples, task, tokenizer, settings) for part, examples in parts.items()}
-    method = methods.load(recipe.method["name"])
-    options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
     torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
     return Ready(base, method.attach(model, options), tokenizer, settings,
                  {part: rows for part, (rows, _) in made.items()}, {part: out for part, (_, out) in made.items()})
 
 
-def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[models.Base, Model, Any]:
+def _model(recipe: Recipe, task: Task, train: Sequence[Example], virtual: int) -> tuple[models.Base, Model, Any]:
     """The base, the same with what the task needs on top, and its tokenizer; the task has met them."""
     base = found = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
     dropout = None if recipe.model.dropout == "auto" else float(recipe.model.dropout)
@@ -115,9 +117,11 @@ def _model(recipe: Recipe, task: Task, train: Sequence[Example]) -> tuple[models
             _needs_everything(recipe.method["name"])
             # A pair would have all words twice, and weigh each of them for every word that it says.
             base = stack.enter_context(vocabulary.shortened(base, list(_texts(train))))
-        tokenizer = models.tokenizer(base.folder)
+        tokenizer, growth = grown.teach(models.tokenizer(base.folder), recipe.model.new_tokens, prompt=virtual,
+                                        seed=recipe.seed)
         task.bind(base.kind, tokenizer)
         model = build(base, task.head(), pooling=recipe.model.head, dropout=dropout, seed=recipe.seed)
+        grown.grow(model, growth)
     if base.kind == "encoder" and task.head().kind == "language":
         model.notes += (t("the vocabulary is cut to {n:,} words: those of the training texts and single characters",
                           "词表裁剪为 {n:,} 个词元：训练文本中出现的词元和单个字符", n=len(tokenizer)),)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao import models
@@ -10,9 +12,19 @@ from weitiao.bundle import by_length
 from weitiao.evaluate.baselines import BATCH_TOKENS, Case
 
 
+def met(case: Case) -> Case:
+    """The case with its task met with the base's own tokenizer: the tuned one may write a prompt or know more words."""
+    task, recipe = case.task, case.recipe
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    again = copy.copy(task)
+    again.restore({k: [] if k == "golden" else v for k, v in task.state().items()})
+    again.bind(base.kind, models.tokenizer(base.folder))
+    return replace(case, task=again)
+
+
 def answers(case: Case, encode: Callable[[Any, int], Sequence[Any]]) -> list[Any]:
-    """An output for each row that `encode(task, max_length)` gives, in the same order. Raises ModelError as finding
-    and building the base does."""
+    """An output for each row that `encode(task, max_length)` gives, in the same order; of a `met` case. Raises
+    ModelError as finding and building the base does."""
     import torch
 
     from weitiao.models.build import build

@@ -23,6 +23,7 @@ _NEXT = re.compile(r"\n\n|\nUser:")
 
 def make(case: Case) -> Baseline:
     """Raises ModelError."""
+    case = _frozen_language.met(case)
     shown: list[Any] = []
 
     def encode(task: Any, max_length: int) -> Sequence[Any]:

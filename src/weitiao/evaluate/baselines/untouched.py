@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from weitiao import models
 from weitiao.bundle import Bundle, Settings
-from weitiao.evaluate.baselines import Baseline, Case
+from weitiao.evaluate.baselines import Baseline, Case, _frozen_language
 
 if TYPE_CHECKING:
     from weitiao.models.build import Model
@@ -23,6 +23,7 @@ def make(case: Case) -> Baseline:
     """Raises ModelError as finding and building the base does."""
     from weitiao.models.build import build
 
+    case = _frozen_language.met(case)
     task, recipe = case.task, case.recipe
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
     model = build(base, task.head(), pooling="auto", dropout=None, seed=recipe.seed)
@@ -45,5 +46,5 @@ def _take_head(model: Model, case: Case) -> int:
     own = dict(model.named_parameters())
     with safe_open(case.home / "head.safetensors", "pt") as saved, torch.no_grad():
         for name in saved.keys():  # noqa: SIM118 - no mapping
-            own[name].copy_(saved.get_tensor(name))
+            own[name].copy_(saved.get_tensor(name)[:len(own[name])])  # the tuned model may know more words
         return int(saved.metadata()["rows"])

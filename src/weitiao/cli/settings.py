@@ -1,6 +1,6 @@
-"""From the flags of a command to a recipe: the file's settings, the flags laid over them, `--set` over those.
+"""From flags to a recipe: the file's settings, the flags laid over them, `--set` over those.
 
->>> spoken(whole(None, {"model": {"name": "e5-small"}, "task": ""}, ["tune.epochs=2"]), {}).tune.epochs
+>>> recipe_of(None, {"data": {"train": ["reviews.csv"]}, "task": "", "seed": None}, ["tune.epochs=2"]).tune.epochs
 2.0
 """
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from weitiao.recipe import Recipe
 
 
-def whole(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe:
-    """The recipe of `path` (or the defaults) with `asked`, a tree of what the flags said, and `sets` over it."""
+def recipe_of(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe:
+    """The recipe. `asked` is a tree of what the flags say; empty values say nothing."""
     from weitiao.recipe import Recipe
 
     base = Recipe.read(path) if path else Recipe()
@@ -33,6 +33,11 @@ def whole(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Recipe:
     return base.updated(tree).with_set(*sets)
 
 
+def named(value: str) -> str:
+    """ "auto" is what a recipe says anyway: only another value overrides it."""
+    return "" if value == "auto" else value
+
+
 def spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
     """`--source` and `--target` are options of the task translate, and name it where no task is named."""
     said = {k: v for k, v in languages.items() if v}
@@ -41,11 +46,6 @@ def spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
     name = "translate" if recipe.task["name"] == "auto" else recipe.task["name"]
     kept = recipe.task if recipe.task["name"] == name else {}
     return recipe.updated({"task": {**kept, **said, "name": name}})
-
-
-def named(value: str) -> str:
-    """ "auto" is what a recipe says anyway: only another value overrides it."""
-    return "" if value == "auto" else value
 
 
 def anything(*values: Any) -> bool:
