@@ -20,6 +20,7 @@ from weitiao import bundle, models, tasks
 from weitiao.core import i18n
 from weitiao.core.errors import ModelError
 from weitiao.example import Row
+from weitiao.models import ssru
 from weitiao.models._load import quiet
 from weitiao.models.spec import INPUTS
 
@@ -70,6 +71,8 @@ FAMILIES = (
                                            "pad_token_id": 0, "eos_token_id": 3, "decoder_start_token_id": 0}),
     Family("BART", "encoder-decoder", "bart", {**_BOTH, "forced_eos_token_id": 3}),
     Family("Marian", "encoder-decoder", "marian", {**_BOTH, "decoder_start_token_id": 0}),
+    Family("Marian with SSRU (Bergamot tiny)", "encoder-decoder", "marian-ssru", {
+        **_BOTH, "decoder_start_token_id": 0, "forced_eos_token_id": None}),
     Family("M2M-100, NLLB", "encoder-decoder", "m2m_100", _BOTH),
 )
 _AUTO = {"encoder": "AutoModelForMaskedLM", "decoder": "AutoModelForCausalLM",
@@ -117,6 +120,7 @@ def checkpoint(family: Family, words: Any, folder: Path) -> Path:
     import transformers
     from tokenizers import pre_tokenizers
 
+    ssru.register()  # the one family that transformers lacks
     config = transformers.AutoConfig.for_model(family.model_type, **family.config, vocab_size=max(len(words), 300))
     torch.manual_seed(3)
     own = words if family.model_type in _TYPES else transformers.PreTrainedTokenizerFast(

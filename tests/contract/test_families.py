@@ -11,7 +11,7 @@ import pytest
 from weitiao import tasks
 
 MADE: dict[str, Any] = runpy.run_path(str(Path(__file__).resolve().parents[2] / "docs" / "make_families.py"))
-SOME = ("bert", "roberta", "deberta-v2", "modernbert", "llama", "gemma3_text", "m2m_100")
+SOME = ("bert", "roberta", "deberta-v2", "modernbert", "llama", "gemma3_text", "marian-ssru", "m2m_100")
 HINT = "run: python docs/make_families.py"
 
 

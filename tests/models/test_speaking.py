@@ -28,7 +28,9 @@ from weitiao.core.errors import ModelError
 from weitiao.models.build import build, load
 from weitiao.models.language import LanguageModel, _check_places
 from weitiao.models.spec import HeadSpec
+from weitiao.models.ssru import MarianSSRUConfig, register
 
+register()
 SPEAKS, FILLS = HeadSpec(0, kind="language"), HeadSpec(0, kind="corpus")
 _SMALL: dict[str, Any] = {"vocab_size": 90, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
                           "num_attention_heads": 2, "max_position_embeddings": 64, "pad_token_id": 0,
@@ -50,6 +52,9 @@ BOTH = {
     "marian": MarianConfig(vocab_size=90, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
                            decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64, pad_token_id=0,
                            eos_token_id=2, decoder_start_token_id=0, max_position_embeddings=64),
+    "marian-ssru": MarianSSRUConfig(
+        vocab_size=90, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=64, decoder_ffn_dim=64, pad_token_id=0, eos_token_id=2, decoder_start_token_id=0, max_position_embeddings=64),
 }
 
 

@@ -97,8 +97,17 @@ def test_an_encoder_that_is_to_translate_gets_time() -> None:
     assert values["epochs"] > other["epochs"] and values["learning_rate"] > other["learning_rate"]
     from weitiao import models
 
-    name, why = models.suggest("en", 100, "translation")
+    name, why = models.suggest("en", 100, "translation", ("en", "zh"))
     assert name == "e5-small" and "--model" in why
+
+
+def test_a_starter_that_translates_these_languages_is_taken() -> None:
+    from weitiao import models
+
+    for pair, want in ((("en", "pt"), "bergamot-tiny-enpt"), (("en", "pt-BR"), "bergamot-tiny-enpt"), (("por_Latn", "eng"), "bergamot-tiny-pten"),
+                       (("pt", "de"), "e5-small"), (("", "pt"), "e5-small"), (("", ""), "e5-small")):
+        name, why = models.suggest("other", 100, "translation", pair)
+        assert name == want and ("Portuguese" in why) == (want != "e5-small")
 
 
 def test_questions_with_passages_take_few_rows_an_update() -> None:

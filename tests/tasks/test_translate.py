@@ -129,7 +129,7 @@ def test_gradient_is_that_of_the_reference_for_every_split(case: Case) -> None:
 WANTED = {"t5": ("translate English to Chinese: ", ()), "bart": ("", ()), "marian": ("", ()), "marian-many": (">>zho<< ", ()),
           "m2m100": ("", ("forced_bos_token_id", "__zh__")), "nllb": ("", ("forced_bos_token_id", "zho_Hans")),
           "mbart": ("", ("decoder_start_token_id", "zh_CN")), "mbart50": ("", ("forced_bos_token_id", "zh_CN")),
-          "bert2bert": ("", ("decoder_start_token_id", "[CLS]"))}
+          "bert2bert": ("", ("decoder_start_token_id", "[CLS]")), "marian-ssru": ("", ())}
 
 
 def test_each_family_is_told_the_languages_in_its_own_way(case: Case, request: pytest.FixtureRequest) -> None:

@@ -18,7 +18,7 @@ UNIGRAM = [("▁", -2.0), *((c, -3.0) for c in CHARACTERS), *((f"▁{w}", -2.5) 
 SMALL: dict[str, Any] = {"d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
                          "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "dropout": 0.0,
                          "max_position_embeddings": 64, "init_std": 0.5}
-FAMILIES = ("t5", "bart", "marian", "marian-many", "m2m100", "mbart", "mbart50", "nllb", "bert2bert")
+FAMILIES = ("t5", "bart", "marian", "marian-many", "m2m100", "mbart", "mbart50", "nllb", "bert2bert", "marian-ssru")
 
 
 def make(family: str, folder: Path) -> Path:
@@ -103,6 +103,24 @@ def _marian(folder: Path, codes: tuple[str, ...] = ()) -> tuple[Any, Any]:
         vocab_size=len(words), pad_token_id=pad, eos_token_id=0, decoder_start_token_id=pad, forced_eos_token_id=None, **SMALL))
 
 
+def _ssru(folder: Path) -> tuple[Any, Any]:
+    import sentencepiece
+    from transformers import PreTrainedTokenizerFast
+
+    from weitiao.models import ssru
+    from weitiao.starters import _sentencepiece
+
+    out = io.BytesIO()  # as Marian trains it: the end is 0, the unknown 1, and nothing begins
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT * 3), model_writer=out, vocab_size=90, hard_vocab_limit=False,
+                                             character_coverage=1.0, minloglevel=2, eos_id=0, unk_id=1, bos_id=-1)
+    pieces, charsmap = _sentencepiece.read(out.getvalue())
+    _sentencepiece.write(folder, pieces, charsmap, positions=64)
+    ssru.register()
+    pad = len(pieces)
+    return PreTrainedTokenizerFast.from_pretrained(folder), _seeded(ssru.MarianSSRUMTModel, ssru.MarianSSRUConfig(
+        vocab_size=pad + 1, pad_token_id=pad, eos_token_id=0, decoder_start_token_id=pad, forced_eos_token_id=None, **SMALL))
+
+
 def _many(folder: Path) -> tuple[Any, Any]:
     return _marian(folder, (">>deu<<", ">>zho<<"))
 
@@ -164,4 +182,4 @@ def _seeded(cls: Any, config: Any) -> Any:
 
 
 _MAKERS = {"t5": _t5, "bart": _bart, "marian": _marian, "marian-many": _many, "m2m100": _m2m, "mbart": _mbart,
-           "mbart50": _mbart50, "nllb": _nllb, "bert2bert": _bert}
+           "mbart50": _mbart50, "nllb": _nllb, "bert2bert": _bert, "marian-ssru": _ssru}

@@ -33,7 +33,7 @@ Load it onto the base that it was tuned from, with the tuned model's config (lab
 from peft import PeftModel
 from transformers import {names}
 
-base = {auto}.from_pretrained({base!r}, config=AutoConfig.from_pretrained("../model"{words}))
+base = {auto}.from_pretrained({base!r}, config=AutoConfig.from_pretrained("../model"{words}{leave}){leave})
 {more}model = PeftModel.from_pretrained(base, ".")
 tokenizer = AutoTokenizer.from_pretrained({tokenizer!r})
 ```
@@ -94,15 +94,17 @@ class Adapter:
     def _how(self, saved: Path, base: str, base_rows: int) -> str:
         """The page that says how to load it."""
         config = files.read_json(saved / "config.json")
-        auto, prompt = config["architectures"][0], self.inside == "base_model."
+        auto, prompt, leave = config["architectures"][0], self.inside == "base_model.", ""
+        if "auto_map" in config:  # a family whose code lies beside the weights
+            auto, leave = next(k for k in config["auto_map"] if k != "AutoConfig"), ", trust_remote_code=True"
         more = f"base.resize_token_embeddings({config['vocab_size']})\n" if base_rows and not prompt else ""
         speaks = (saved / "generation_config.json").is_file()
         if speaks:
             more += 'base.generation_config = GenerationConfig.from_pretrained("../model")\n'
         blind = prompt and self.config.task_type == "SEQ_CLS" and _folder.kind(config) == "decoder"
         classes = ["AutoConfig", "AutoTokenizer", *(["GenerationConfig"] if speaks else []), auto]
-        return _HOW.format(auto=auto, base=base, names=", ".join(classes), more=more, care=_ONE_BY_ONE if blind else "",
-                           tokenizer=base if prompt else "../model",
+        return _HOW.format(auto=auto, base=base, leave=leave, names=", ".join(classes), more=more,
+                           care=_ONE_BY_ONE if blind else "", tokenizer=base if prompt else "../model",
                            words=f", vocab_size={base_rows}" if base_rows else "",
                            folded="whose tokenizer writes the prompt: it needs no peft" if prompt else
                            "with the adapter folded in")

@@ -11,13 +11,14 @@ Only safetensors are read, and no code that comes with a checkpoint is ever run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from weitiao import starters
+from weitiao.core import languages
 from weitiao.core.errors import MissingExtra, ModelError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
@@ -87,18 +88,15 @@ def catalogue() -> list[dict[str, Any]]:
     } for c in cards]
 
 
-def suggest(language: str, rows: int, kind: str = "sequence") -> tuple[str, str]:
+def suggest(language: str, rows: int, kind: str = "sequence", pair: Sequence[str] = ()) -> tuple[str, str]:
     """The starter for texts of that language ("zh", "en", "other") and the reason, for a person.
 
     `rows` (training rows) does not change the choice yet: on 300 to 9,000 rows the same bases won (docs/log.md).
-    `kind` is `HeadSpec.kind`, or "translation". Raises ModelError `model.must_be_named` where no starter may be taken
-    unasked.
+    `kind` is `HeadSpec.kind`, or "translation" with the codes of source and target in `pair`. Raises ModelError
+    `model.must_be_named` where no starter may be taken unasked.
     """
     if kind == "translation":
-        return "e5-small", t("no starter translates: of e5-small, which reads about 100 languages, encoder and decoder "
-                             "are made; a model for your languages from a hub begins far ahead (--model)",
-                             "没有内置翻译模型：由支持约一百种语言的 e5-small 构成编码器和解码器；"
-                             "若能访问模型站，用 --model 指定对应语言的翻译模型会好得多")
+        return _translator(tuple(languages.primary(code) for code in pair))
     if kind == "language":
         if language == "en":
             return "smollm2-135m", t("English texts to be written: the smallest starter that writes",
@@ -119,6 +117,18 @@ def suggest(language: str, rows: int, kind: str = "sequence") -> tuple[str, str]
                              "中文文本：e5-small 的词表覆盖中文")
     return "e5-small", t("neither mainly Chinese nor mainly English: e5-small knows about 100 languages",
                          "文本不以中文或英文为主：e5-small 支持约一百种语言")
+
+
+def _translator(pair: tuple[str, ...]) -> tuple[str, str]:
+    """The starter that translates so already, else an encoder for both sides."""
+    for card in (starters.load(name).CARD for name in starters.names()):
+        if card.kind == "encoder-decoder" and card.languages == pair:
+            return card.name, t("it translates {s} into {g} already", "它本来就能把 {s} 翻译成 {g}",
+                                s=languages.english_name(pair[0]), g=languages.english_name(pair[1]))
+    return "e5-small", t("no starter translates these languages: of e5-small, which reads about 100 of them, encoder "
+                         "and decoder are made; a model for your languages from a hub begins far ahead (--model)",
+                         "没有内置的该语言对翻译模型：由支持约一百种语言的 e5-small 构成编码器和解码器；"
+                         "若能访问模型站，用 --model 指定对应语言的翻译模型会好得多")
 
 
 def kind_of(folder: Path) -> Kind:

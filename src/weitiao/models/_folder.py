@@ -17,7 +17,10 @@ from weitiao.core.i18n import t
 from weitiao.starters import POOLING_FILE
 
 Shapes = dict[str, tuple[int, ...]]
+Kind = Literal["encoder", "decoder", "encoder-decoder"]
 
+OWN: dict[str, Kind] = {"marian-ssru": "encoder-decoder"}
+"""Families of ours that transformers lacks (ssru.py), and their kind."""
 _HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
 _NO_LIMIT = 512  # tokens, where a config states no longest input
 _POSITION_OFFSET = frozenset({  # families whose position table begins after the padding index
@@ -36,7 +39,7 @@ def config(folder: Path) -> dict[str, Any]:
         raise ModelError("model.no_config", t("no usable config.json: {e}", "没有可用的 config.json：{e}", e=e),
                          where=str(path), expected=t("a transformers checkpoint with a model_type",
                                                      "带 model_type 的 transformers 模型目录")) from e
-    if "auto_map" in value:
+    if "auto_map" in value and family not in OWN:
         raise ModelError(
             "model.needs_code",
             t("this checkpoint ({f}) runs code of its own ({c})", "该模型（{f}）需要运行自带代码（{c}）", f=family,
@@ -46,7 +49,7 @@ def config(folder: Path) -> dict[str, Any]:
     return value
 
 
-def kind(config: dict[str, Any]) -> Literal["encoder", "decoder", "encoder-decoder"]:
+def kind(config: dict[str, Any]) -> Kind:
     """By the heads that transformers has for the family. Raises ModelError `model.unsupported` for unknown ones."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -57,6 +60,8 @@ def kind(config: dict[str, Any]) -> Literal["encoder", "decoder", "encoder-decod
     family = config["model_type"]
     if family == "encoder-decoder":  # two models of other families in one: in none of those tables
         return "encoder-decoder"
+    if family in OWN:
+        return OWN[family]
     if family not in MODEL_MAPPING_NAMES:
         raise ModelError("model.unsupported", t("transformers has no model type {f!r}",
                                                 "transformers 没有 {f!r} 这种模型", f=family),

@@ -38,6 +38,17 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def config(folder: Path) -> Any:
+    """The folder's configuration as transformers' object. A family of our own is read by our own class: the code that
+    lies beside such weights for others is never run."""
+    from transformers import AutoConfig
+
+    from weitiao.models import ssru
+
+    ssru.register()
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
 def load(cls: Any, folder: Path, config: Any, **options: Any) -> tuple[Any, set[str], set[str]]:
     """`cls.from_pretrained` in eval mode, the names of parameters that the checkpoint does not hold, and of those that
     it holds in another shape. Raises ModelError `model.unreadable`."""

@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, EncoderDecoderConfig, EncoderDecoderModel
+from transformers import AutoModel, AutoModelForCausalLM, EncoderDecoderConfig, EncoderDecoderModel
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
@@ -41,7 +41,7 @@ def build(base: Base, generation: Mapping[str, Any], *, dropout: float | None, s
 
     Raises ModelError `model.says_nothing` for an architecture without a decoder's side, `model.weights_missing`.
     """
-    reads = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
+    reads = _load.config(base.folder)
     if reads.to_dict().get("weitiao_pooling") == "mean":  # its last layer is the folded mean of another tuning
         reads.num_hidden_layers -= 1
         del reads.weitiao_pooling

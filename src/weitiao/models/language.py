@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
@@ -170,7 +170,7 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> La
     if (head.kind, base.kind) == ("language", "encoder") and "decoder_start_token_id" in head.generation:
         pair, note = _pair.build(base, head.generation, dropout=dropout, seed=seed)
         return _made(LanguageModel(pair, notes=[note]), head)
-    config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
+    config = _load.config(base.folder)
     cls = _class(base.kind, head, base.family, config)
     if dropout is not None:
         set_dropout(config, dropout)
@@ -201,7 +201,7 @@ def _made(model: LanguageModel, head: HeadSpec) -> LanguageModel:
 
 def load(folder: Path, head: HeadSpec, kind: Kind) -> LanguageModel:
     """A saved model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    config = _load.config(folder)
     body, missing, other_shape = _load.load(_class(kind, head, config.model_type, config), folder, config)
     if lost := (missing - _tied(body)) | other_shape:
         raise weights_missing(folder, lost)

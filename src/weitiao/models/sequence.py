@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from weitiao import models
 from weitiao.core.errors import ModelError
@@ -150,7 +150,7 @@ def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None
     Raises ModelError: `model.no_mean_head`, `model.no_classifier`, `model.unreadable`, `model.weights_missing`,
     `model.padding_leaks`.
     """
-    config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
+    config = _load.config(base.folder)
     notes: list[str] = []
     as_mean = _is_mean(base, pooling, head.outputs, config, notes)
     labels = Labels(config, head)
@@ -167,7 +167,7 @@ def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None
 
 def load(folder: Path) -> TextModel:
     """A saved classification model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    config = _load.config(folder)
     model, missing, other_shape = _load.load(AutoModelForSequenceClassification, folder, config)
     if missing | other_shape:
         raise weights_missing(folder, missing | other_shape)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoModelForTokenClassification
+from transformers import AutoModelForQuestionAnswering, AutoModelForTokenClassification
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
@@ -102,7 +102,7 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> To
     answers keeps its head for answers. Raises ModelError `model.no_token_head`, `model.weights_missing`, ….
     """
     cls = _CLASSES[head.kind]
-    config = AutoConfig.from_pretrained(base.folder, trust_remote_code=False)
+    config = _load.config(base.folder)
     if base.kind == "encoder-decoder" or type(config) not in cls._model_mapping:
         raise ModelError("model.no_token_head", t("{f} has no head on tokens in transformers",
                                                   "transformers 中 {f} 没有逐词元的头", f=base.family),
@@ -136,7 +136,7 @@ def build(base: Base, head: HeadSpec, *, dropout: float | None, seed: int) -> To
 
 def load(folder: Path, head: HeadSpec) -> TokenModel:
     """A saved model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    config = _load.config(folder)
     body, missing, other_shape = _load.load(_CLASSES[head.kind], folder, config)
     if missing | other_shape:
         raise weights_missing(folder, missing | other_shape)

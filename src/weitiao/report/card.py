@@ -37,6 +37,7 @@ class Card(NamedTuple):
     title: str
     tag: str
     auto: str
+    leave: str
     verdict: str
     model: str
     reads: str
@@ -110,10 +111,11 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
     """The card of a run, in the user's language."""
     scores, base, task = found.scores, found.decision["base"], found.report["task"]
     first = scores["metrics"][0]
-    made = files.read_json(found.folder / "model" / "config.json")["architectures"][0]
-    tag, auto = next(known for end, known in _HEADS.items() if made.endswith(end))
+    config = files.read_json(found.folder / "model" / "config.json")
+    tag, auto = next(known for end, known in _HEADS.items() if config["architectures"][0].endswith(end))
+    leave = ", trust_remote_code=True" if "auto_map" in config else ""  # a family whose code lies beside the weights
     return Card(
-        title=found.folder.name, tag=tag, auto=auto, verdict=scores["verdict"][language()],
+        title=found.folder.name, tag=tag, auto=auto, leave=leave, verdict=scores["verdict"][language()],
         model=_model(found, recipe),
         reads=reads(task, found.report["language"]),
         answers=_answers(found),

@@ -104,7 +104,9 @@ def base_name(recipe: Recipe, language: str, rows: int, name: str, task: Task) -
     Raises ModelError `model.must_be_named`."""
     if recipe.model.name != "auto":
         return recipe.model.name, t("you named it", "由您指定")
-    return models.suggest(language, rows, "translation" if name == "translate" else task.head().kind)
+    if name == "translate":
+        return models.suggest(language, rows, "translation", task.state()["languages"])
+    return models.suggest(language, rows, task.head().kind)
 
 
 def _on_gpu(device: str) -> bool:

@@ -81,7 +81,6 @@ class Options(BaseModel):
 class Task:
     """See `weitiao.tasks.Task`. Targets of examples are a text, or a list of right ones; outputs are `Text`s."""
 
-    BASELINES: ClassVar[tuple[str, ...]] = ("copy", "nearest")
     noun: ClassVar[Noun] = Noun("translation", "translations", "译文")
     likelihood: ClassVar[bool] = True
     calibrates: ClassVar[bool] = False
@@ -97,6 +96,11 @@ class Task:
         self.pair = False
         self.speaker: _speaker.Speaker | None = None
         self.direction = _directions.Direction()
+
+    @property
+    def BASELINES(self) -> tuple[str, ...]:
+        """Two encoders that were never one model say nothing before tuning."""
+        return ("copy", "nearest") if self.pair else ("copy", "nearest", "zero_shot")
 
     # -- data ------------------------------------------------------------------------------------------------------
 
