@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage (prepare, select, tune, evaluate or report) has work to do in the run `folder` and begins."""
+    """A stage (prepare, select, tune, evaluate or report; search or confirm) has work to do in `folder` and begins."""
 
     stage: str
     folder: str
@@ -83,6 +83,30 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """A trial of a search has ended.
+
+    Args:
+        number: from 0, which is the default recipe.
+        state: "done"; "pruned": it was behind the others; "cut": the time ran out; "failed": training could not go on.
+        metric, value: the validation metric it reached (None: it never came to a validation).
+        best: no trial before was better.
+        settings: what was tried, by the recipe's keys.
+        seconds: it took.
+        seconds_left: for searching, after it.
+    """
+
+    number: int
+    state: str
+    metric: str
+    value: float | None
+    best: bool
+    settings: Mapping[str, object]
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Anything else worth a line, e.g. that a damaged checkpoint was passed over."""
 
@@ -97,4 +121,4 @@ class Verdict:
     folder: str
 
 
-Event = StageStarted | Understood | DataVerdict | Plan | Download | Progress | Validated | Note | Verdict
+Event = StageStarted | Understood | DataVerdict | Plan | Download | Progress | Validated | Tried | Note | Verdict

@@ -67,7 +67,7 @@ def tune(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Recip
         WeitiaoError: see docs/errors.md.
     """
     base = recipe or Recipe()
-    return start(base.updated(_settings(base, data, validation, test, settings)),
+    return start(base.updated(shorthands(data, validation, test, settings)),
                  None if out is None else Path(out), on_event)
 
 
@@ -87,7 +87,7 @@ def check(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Reci
     from weitiao import doctor
 
     base = recipe or Recipe()
-    return doctor.check(base.updated(_settings(base, data, validation, test, settings)),
+    return doctor.check(base.updated(shorthands(data, validation, test, settings)),
                         out=None if out is None else Path(out), sections=sections, thresholds=thresholds,
                         tokenizer=tokenizer)
 
@@ -97,17 +97,21 @@ def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = No
     if not recipe.data.train:
         raise RecipeError("recipe.no_data", t("no training file is named", "没有指定训练文件"), where="data.train",
                           expected="weitiao tune reviews.csv")
-    folder = out or _next_folder(recipe)
-    run = Run.create(folder, recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
+    run = Run.create(out or next_folder(recipe, "runs"), recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
     with run.lock():
-        try:
-            prepared = _prepare(recipe, run, on_event or _silent)
-            resolved = _select(prepared, run, on_event or _silent)
-        except BaseException:
-            # Nothing of value is in it yet: a wrong file must not leave an empty run behind.
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        resolved = begin(recipe, run, on_event or _silent)
         return _work(resolved, run, on_event or _silent, allow_inexact=False)
+
+
+def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
+    """Prepare and select in a new run: the recipe without "auto". A run in which that fails is removed."""
+    try:
+        prepared = _prepare(recipe, run, on_event)
+        return _select(prepared, run, on_event)
+    except BaseException:
+        # Nothing of value is in it yet: a wrong file must not leave an empty run behind.
+        shutil.rmtree(run.folder, ignore_errors=True)
+        raise
 
 
 def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact: bool = False) -> Result:
@@ -188,7 +192,7 @@ def _stage(run: Run, name: str, key: str, on_event: OnEvent) -> Iterator[bool]:
     run.finish(name, key, time.perf_counter() - started)
 
 
-def _settings(recipe: Recipe, data: Paths, validation: Paths, test: Paths, settings: dict[str, Any]) -> dict[str, Any]:
+def shorthands(data: Paths, validation: Paths, test: Paths, settings: dict[str, Any]) -> dict[str, Any]:
     """Keyword shorthands as a tree for `Recipe.updated`."""
     tree: dict[str, Any] = {"data": {"train": _paths(data), "validation": _paths(validation), "test": _paths(test)}}
     tune_keys: dict[str, Any] = {}
@@ -210,13 +214,13 @@ def _paths(value: Paths) -> tuple[str, ...]:
     return (str(value),) if isinstance(value, str | Path) else tuple(map(str, value))
 
 
-def _next_folder(recipe: Recipe) -> Path:
-    """runs/<name of the first file>-<first free number>."""
+def next_folder(recipe: Recipe, parent: str) -> Path:
+    """<parent>/<name of the first file>-<first free number>."""
     first = Path(recipe.data.train[0])
     # A file called train.csv says less than the folder it lies in.
     name = first.resolve().parent.name if first.stem.split(".")[0] in ("train", "data") else first.stem.split(".")[0]
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
-    return next(p for i in range(1, 10**6) if not (p := Path("runs") / f"{stem}-{i}").exists())
+    return next(p for i in range(1, 10**6) if not (p := Path(parent) / f"{stem}-{i}").exists())
 
 
 def _changed(path: Path) -> RunError:

@@ -84,6 +84,9 @@ class Screen:
                 self._moving(event)
             case events.Validated():
                 self._line(_validation(event), style="green" if event.best else None)
+            case events.Tried():
+                self.end()
+                self._line(_trial(event), style="green" if event.best else None)
             case events.Note(text=text):
                 self._line(text, style="yellow")
             case events.Verdict(lines=lines):
@@ -94,6 +97,11 @@ class Screen:
         self._line(title, style="bold")
         for line in lines:
             self._line(f"  {line}")
+
+    def part(self, title: str, lines: Iterable[str]) -> None:
+        """A title with lines below it, which `quiet` and `as_json` leave out."""
+        if not (self.quiet or self.as_json):
+            self._part(title, lines)
 
     def next_steps(self, folder: Path, example: str, labelled: str = "") -> None:
         """The folder and the next three commands, quoted for this system's shell.
@@ -283,8 +291,23 @@ def _stage_name(stage: str) -> str:
         "tune": t("Tuning …", "正在微调……"),
         "evaluate": t("Judging on rows that the model has not seen …", "正在用模型没见过的数据评估……"),
         "report": t("Writing the report …", "正在写报告……"),
+        "search": t("Searching …", "正在搜索设置……"),
+        "confirm": t("Tuning the best settings and the default with other seeds …",
+                     "正在用其他随机种子重训最佳设置与默认设置……"),
     }
     return names.get(stage, stage)
+
+
+def _trial(event: events.Tried) -> str:
+    states = {"done": "", "pruned": t("  stopped: behind the others", "  提前停止：落后于其他试验"),
+              "cut": t("  cut off: out of time", "  时间用完，中止"), "failed": t("  failed", "  失败")}
+    value = "" if event.value is None else f"{event.metric} {event.value:.4f}  "
+    tried = "  ".join(f"{k.rpartition('.')[2]} {v:.3g}" if isinstance(v, float) else f"{k.rpartition('.')[2]} {v}"
+                      for k, v in event.settings.items())
+    return t("  trial {n}  {v}{x}{b}{s}  ({t}; {l} left)", "  试验 {n}  {v}{x}{b}{s}（{t}；剩余 {l}）", n=event.number,
+             v=value, x=tried or t("the default", "默认设置"), s=states[event.state],
+             b=t("  best so far", "  目前最佳") if event.best else "", t=duration(event.seconds),
+             l=duration(max(0.0, event.seconds_left)))
 
 
 def _validation(event: events.Validated) -> str:

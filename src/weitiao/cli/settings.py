@@ -36,3 +36,20 @@ def recipe_of(path: Path | None, asked: dict[str, Any], sets: list[str]) -> Reci
 def named(value: str) -> str:
     """ "auto" is what a recipe says anyway: only another value overrides it."""
     return "" if value == "auto" else value
+
+
+def spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
+    """`--source` and `--target` are options of the task translate, and name it where no task is named."""
+    said = {k: v for k, v in languages.items() if v}
+    if not said:
+        return recipe
+    name = "translate" if recipe.task["name"] == "auto" else recipe.task["name"]
+    kept = recipe.task if recipe.task["name"] == name else {}
+    return recipe.updated({"task": {**kept, **said, "name": name}})
+
+
+def anything(*values: Any) -> bool:
+    """Was any of these (or of what lies in them) given?"""
+    # A flag that was not given is False; 0 is something that was said.
+    return any(anything(*v.values()) if isinstance(v, dict) else v is not False and v not in (None, "", [])
+               for v in values)

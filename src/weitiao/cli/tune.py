@@ -11,13 +11,12 @@ import typer
 from weitiao import events
 from weitiao.cli.guard import UsageError
 from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
-from weitiao.cli.settings import named, recipe_of
+from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, program, quoted
 
 if TYPE_CHECKING:
     from weitiao.pipeline import Result
-    from weitiao.recipe import Recipe
 
 INTERRUPTED = 130
 
@@ -68,16 +67,16 @@ def tune(
                       "format": named(format), "encoding": named(encoding)},
              "model": {"name": model, "hub": hub}, "tune": {"time": time, "device": device},
              "task": task, "method": method, "seed": seed}
-    spoken = {"source": source, "target": target}
+    languages = {"source": source, "target": target}
     if resume is not None:
-        _only_resume({**asked, **spoken}, recipe, set_, out)
+        _only_resume({**asked, **languages}, recipe, set_, out)
         from weitiao import pipeline
 
         return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
-    whole = _spoken(recipe_of(recipe, asked, set_ or []), spoken)
+    settings = spoken(recipe_of(recipe, asked, set_ or []), languages)
     from weitiao import pipeline
 
-    return _work(lambda show: pipeline.start(whole, out, show), out, quiet, as_json)
+    return _work(lambda show: pipeline.start(settings, out, show), out, quiet, as_json)
 
 
 def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path | None, quiet: bool,
@@ -121,26 +120,12 @@ def _files(folder: Path) -> tuple[str, str]:
     return data.train[0], next(iter(data.test), "")
 
 
-def _spoken(recipe: Recipe, languages: dict[str, str]) -> Recipe:
-    """`--source` and `--target` are options of the task translate, and name it where no task is named."""
-    said = {k: v for k, v in languages.items() if v}
-    if not said:
-        return recipe
-    name = "translate" if recipe.task["name"] == "auto" else recipe.task["name"]
-    kept = recipe.task if recipe.task["name"] == name else {}
-    return recipe.updated({"task": {**kept, **said, "name": name}})
-
-
 def _only_resume(asked: dict[str, Any], *others: object) -> None:
     """A resumed run takes no other settings: they would make it another run."""
-    if any(x not in (None, "", {}, []) for x in (*_leaves(asked), *others)):
+    if anything(asked, *others):
         raise UsageError("cli.resume_takes_no_settings",
                          t("--resume continues a run as it was begun: it takes no data and no settings",
                            "--resume 按原设置继续运行，不能再给数据或设置"), where="--resume",
                          expected="weitiao tune --resume RUN [--allow-inexact]",
                          fix=t("drop them, or start a new run without --resume",
                                "请去掉它们，或不用 --resume 重新开始"))
-
-
-def _leaves(value: Any) -> list[Any]:
-    return [x for v in value.values() for x in _leaves(v)] if isinstance(value, dict) else [value]

@@ -141,31 +141,14 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
 def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> tuple[list[str], int]:
     """The part of each row; how many rows are in units that hold different texts because they are near copies."""
     examples = [row.example for row in rows]
-    passages: dict[str, bytes] = {}
-
-    def unit(row: _Row) -> bytes:
-        """Questions about one passage give away each other's answers: they stay together."""
-        text = row.example.inputs.get("context")
-        if text is None:
-            return row.key
-        if text not in passages:
-            passages[text] = comparing.passage(row.example)
-        return passages[text]
-
-    keys = [unit(row) for row in rows]
+    keys = comparing.unit_keys(examples, [row.key for row in rows])
     apart, held = keys, 0
     if recipe.split.near_duplicates:
-        keys = nearby.merged(apart, [_judged(e) for e in examples])
+        keys = nearby.merged(apart, [nearby.judged(e) for e in examples])
         held = nearby.held_together(apart, keys)
     strata = strata_of([choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
                   time=recipe.data.time), held
-
-
-def _judged(example: Example) -> list[str]:
-    """The texts by which rows are near copies: passages alone, where questions stay with their passage."""
-    passage = example.inputs.get("context")
-    return comparing.fields(example) if passage is None else [passage]
 
 
 def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choice, rejects: Rejects,

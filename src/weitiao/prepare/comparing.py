@@ -41,6 +41,22 @@ def passage(example: Example) -> bytes:
     return key(replace(example, inputs={"context": example.inputs["context"]}))
 
 
+def unit_keys(examples: Sequence[Example], keys: Sequence[bytes]) -> list[bytes]:
+    """Per row the key of what must stay on one side of a split: the row's own, or its passage's, since questions about
+    one passage give away each other's answers. `keys` are the rows' own (`key`)."""
+    passages: dict[str, bytes] = {}
+
+    def unit(example: Example, own: bytes) -> bytes:
+        text = example.inputs.get("context")
+        if text is None:
+            return own
+        if text not in passages:
+            passages[text] = passage(example)
+        return passages[text]
+
+    return [unit(example, own) for example, own in zip(examples, keys, strict=True)]
+
+
 def overlap(keys: Mapping[str, Sequence[bytes]], part: str, other: str) -> dict[str, int]:
     """How many rows of `part`, and how many different inputs of these, also stand in `other`."""
     there = set(keys[other])

@@ -116,10 +116,11 @@ def language(examples: Sequence[Example]) -> str:
 
 
 def _lengths(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
-    roles = [k for k, v in examples[0].inputs.items() if isinstance(v, str)] if examples else []
+    # Not every row has every role: the input beside an instruction may be left out.
+    roles = dict.fromkeys(k for e in examples for k, v in e.inputs.items() if isinstance(v, str))
     out = {}
     for role in roles:
-        sizes = sorted(len(e.inputs[role]) for e in examples)
+        sizes = sorted(len(e.inputs[role]) for e in examples if role in e.inputs)
         n = len(sizes)
         out[role] = {"min": sizes[0], "median": sizes[n // 2], "p95": sizes[min(n - 1, round(0.95 * n))],
                      "max": sizes[-1], "mean": round(sum(sizes) / n, 1)}

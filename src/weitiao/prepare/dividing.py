@@ -55,17 +55,17 @@ def divide(examples: Sequence[Example], keys: Sequence[bytes], strata: Sequence[
 
     Raises DataError `data.too_few_rows` when a wanted part would be empty.
     """
-    units = _units(examples, keys, strata, group, time)
+    found = units(examples, keys, strata, group, time)
     taken: dict[str, str] = {}
     for part, share in shares.items():
         if share:
-            left = [u for u in units if u.key not in taken]
+            left = [u for u in found if u.key not in taken]
             chosen = _newest(left, share) if time else _stratified(left, share, seed, part)
             if not chosen:
                 raise _too_few(len(examples), part)
             taken.update((u.key, part) for u in chosen)
     parts = ["train"] * len(examples)
-    for unit in units:
+    for unit in found:
         for row in unit.rows:
             parts[row] = taken.get(unit.key, "train")
     return parts
@@ -83,8 +83,9 @@ def _too_few(rows: int, part: str) -> DataError:
 
 # -- units ---------------------------------------------------------------------------------------------------------
 
-def _units(examples: Sequence[Example], keys: Sequence[bytes], strata: Sequence[str], group: str,
-           time: str) -> list[Unit]:
+def units(examples: Sequence[Example], keys: Sequence[bytes], strata: Sequence[str], group: str,
+          time: str) -> list[Unit]:
+    """The rows in units that must stay together; see `divide`."""
     rows: dict[str, list[int]] = defaultdict(list)
     for i, name in enumerate(_clusters(examples, keys, group)):
         rows[name].append(i)

@@ -42,6 +42,12 @@ def merged(keys: Sequence[bytes], fields: Sequence[Sequence[str]]) -> list[bytes
         return out
 
 
+def judged(example: Example) -> list[str]:
+    """The texts by which rows are near copies: passages alone, where questions stay with their passage."""
+    passage = example.inputs.get("context")
+    return comparing.fields(example) if passage is None else [passage]
+
+
 def held_together(apart: Sequence[bytes], keys: Sequence[bytes]) -> int:
     """Rows that share their key in `keys` with rows that had another one in `apart`."""
     different: dict[bytes, set[bytes]] = defaultdict(set)

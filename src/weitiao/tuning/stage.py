@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -39,42 +40,72 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     Raises what `fit` raises, and ModelError where base and method do not go together.
     """
     name, task = load_task(run)
-    train, validation = load(run, "train"), load(run, "validation")
-    method = methods.load(recipe.method["name"])
-    options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
-    base, model, tokenizer = _model(recipe, task, train, method.virtual_tokens(options))
-    for note in model.notes:
+    parts = {part: load(run, part) for part in ("train", "validation")}
+    made = ready(recipe, task, parts)
+    for note in made.model.notes:
         on_event(Note(note))
-    settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
-                               recipe.clean.model_dump())
-    rows, left_out, held = {}, {}, {}
-    for part, examples in (("train", train), ("validation", validation)):
-        rows[part], left_out[part] = _rows(examples, task, tokenizer, settings)
-        held[part] = _control_rows(examples, tokenizer)
-    for text in filter(None, (_record(run, rows, task, left_out, held), _control_note(held["train"]))):
+    held = {part: _control_rows(examples, made.tokenizer) for part, examples in parts.items()}
+    for text in filter(None, (_record(run, made.rows, task, made.left_out, held), _control_note(held["train"]))):
         on_event(Note(text))
-    torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
-    model = method.attach(model, options)
     decision = files.read_json(run.folder / "select" / "decision.json")
-    outcome = fit(recipe, run.folder, model=model, task=task, train=rows["train"], validation=rows["validation"],
+    validation = made.rows["validation"]
+    outcome = fit(recipe, run.folder, model=made.model, task=task, train=made.rows["train"], validation=validation,
                   on_event=on_event, allow_inexact=allow_inexact)
-    adapter = method.adapter(model)
-    model = method.merge(model)
-    if validation and task.calibrates:
-        said, _ = rows_and_loss(model, task, rows["validation"], torch.device(outcome.device),
+    method = methods.load(recipe.method["name"])
+    adapter = method.adapter(made.model)
+    model = method.merge(made.model)
+    if validation.encoded and task.calibrates:
+        said, _ = rows_and_loss(model, task, validation, torch.device(outcome.device),
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
-        task.calibrate(said, rows["validation"].targets)
-    bundle.save(run.folder / "model", model, tokenizer, name, task, settings, {
+        task.calibrate(said, validation.targets)
+    bundle.save(run.folder / "model", model, made.tokenizer, name, task, made.settings, {
         "base": {k: decision["base"][k] for k in ("name", "family", "source", "licence")},
         "run": {"recipe": recipe.hash, "best_step": outcome.best_step, "precision": outcome.precision},
     })
     if adapter and (why := adapter.unfit or model.unfit):
         on_event(Note(t("no adapter is written beside the model: {w}", "不另存适配器：{w}", w=why)))
     elif adapter:
-        adapter.write(run.folder / "adapter", base=str(base.folder), head=model.new_modules(),
+        adapter.write(run.folder / "adapter", base=str(made.base.folder), head=model.new_modules(),
                       saved=run.folder / "model", base_rows=model.base_rows,
                       facts={"method": recipe.method["name"], "own_words": len(model.new_rows),
-                             "base": {"name": base.name, "weights": files.hashes(base.folder, "*.safetensors")}})
+                             "base": {"name": made.base.name,
+                                      "weights": files.hashes(made.base.folder, "*.safetensors")}})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What tuning begins with.
+
+    Args:
+        base: the base as it was found.
+        model: with the task's head on it and the method attached: `requires_grad` says what moves.
+        tokenizer, settings: how texts become tensors; part of the bundle.
+        rows: per part what can be learnt from or judged, as token ids.
+        left_out: per part how many rows cannot.
+    """
+
+    base: models.Base
+    model: Model
+    tokenizer: Any
+    settings: bundle.Settings
+    rows: dict[str, Rows]
+    left_out: dict[str, int]
+
+
+def ready(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]]) -> Ready:
+    """The model of a resolved recipe and the rows of some parts ("train" among them), which the task has met.
+
+    Raises ModelError where base, task and method do not go together, DataError `data.all_left_out`.
+    """
+    method = methods.load(recipe.method["name"])
+    options = method.Options(**{k: v for k, v in recipe.method.items() if k != "name"})
+    base, model, tokenizer = _model(recipe, task, parts["train"], method.virtual_tokens(options))
+    settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
+                               recipe.clean.model_dump())
+    made = {part: _rows(examples, task, tokenizer, settings) for part, examples in parts.items()}
+    torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
+    return Ready(base, method.attach(model, options), tokenizer, settings,
+                 {part: rows for part, (rows, _) in made.items()}, {part: out for part, (_, out) in made.items()})
 
 
 def _model(recipe: Recipe, task: Task, train: Sequence[Example], virtual: int) -> tuple[models.Base, Model, Any]:
