@@ -47,7 +47,7 @@ def told() -> list[events.Event]:
 @pytest.fixture(scope="module")
 def found(recipe: Recipe, data: Path, told: list[events.Event], tmp_path_factory: pytest.TempPathFactory) -> Found:
     """A search to its end, the full run included, from a default that has much to gain."""
-    with made.processor_time():
+    with made.counted_time():
         return searching.start(recipe, BUDGET, space=data / "space.toml", on_event=told.append,
                                out=tmp_path_factory.mktemp("searches") / "s")
 
@@ -179,7 +179,7 @@ def test_the_budget_is_kept_and_an_interrupted_search_tries_the_same(
 
     stops = {0, 2}
     out = tmp_path / "s"
-    with made.processor_time():
+    with made.counted_time():
         with pytest.raises(Stopped):
             searching.start(recipe, "9s", space=data / "space.toml", out=out, on_event=listen, final=False)
         with pytest.raises(Stopped):
@@ -193,7 +193,7 @@ def test_the_budget_is_kept_and_an_interrupted_search_tries_the_same(
 
 def test_small_data_is_cross_validated(data: Path, tiny_folder: Path, tmp_path: Path) -> None:
     small = made.recipe(tiny_folder, data / "train.jsonl").updated({"tune": {"epochs": 1.0}})
-    with made.processor_time():
+    with made.counted_time():
         found = searching.start(small, "8s", out=tmp_path / "s", final=False)
     assert found.result["folded"] and found.result["parts"] == 5 and found.result["rows"] == 128
     assert sorted(p.name for p in (tmp_path / "s/trials/0/folds").iterdir()) == list("01234")
@@ -201,7 +201,7 @@ def test_small_data_is_cross_validated(data: Path, tiny_folder: Path, tmp_path: 
 
 
 def work(folder: Path) -> None:
-    with made.processor_time():
+    with made.counted_time():
         searching.resume(folder)
 
 
@@ -212,7 +212,7 @@ def test_two_processes_share_a_search_and_a_killed_one_loses_nothing(recipe: Rec
         if isinstance(event, events.Progress):
             raise Stopped
 
-    with made.processor_time(), pytest.raises(Stopped):
+    with made.counted_time(), pytest.raises(Stopped):
         searching.start(recipe, "12s", out=out, on_event=stop, final=False)
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=work, args=(out,)) for _ in range(2)]
@@ -236,7 +236,7 @@ def test_two_processes_share_a_search_and_a_killed_one_loses_nothing(recipe: Rec
 
 def test_a_budget_too_small_is_refused_with_one_that_is_not(recipe: Recipe, tmp_path: Path) -> None:
     slow = recipe.updated({"tune": {"epochs": 3000.0}})
-    with made.processor_time(), pytest.raises(RecipeError) as e:
+    with made.counted_time(), pytest.raises(RecipeError) as e:
         searching.start(slow, "40s", out=tmp_path / "s")
     assert e.value.code == "search.budget_too_small" and e.value.expected.startswith("at least ")
 
