@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weitiao.cli.guard import UsageError
-from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, RecipeFile, Roles, pairs
 from weitiao.cli.settings import named, recipe_of
 from weitiao.core.i18n import t
 from weitiao.screen import Screen
@@ -37,12 +37,10 @@ def check(
     no_tokenizer: Annotated[bool, typer.Option("--no-tokenizer", help=t(
         "Do not count tokens.", "不统计词元。"))] = False,
     task: Annotated[str, typer.Option(metavar="NAME", help=t("Else guessed.", "默认自动判断。"))] = "",
-    columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
-        "Which column is what: text=comment,label=stars.", "指定各列：text=评论,label=星级。"))] = "",
+    columns: Roles = "",
     format: Format = "auto",
     encoding: Encoding = "auto",
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help=t(
-        "Settings in TOML; flags override them.", "TOML 设置文件；命令行选项优先。"))] = None,
+    recipe: RecipeFile = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=t(
         "Any setting: data.id=number.", "任意设置：data.id=number。"))] = None,
     section: Annotated[list[str] | None, typer.Option(metavar="NAME", help=t(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -22,6 +23,25 @@ Encoding = Annotated[str, typer.Option("--encoding", metavar="NAME", help=t(
 Columns = Annotated[str, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=t(
     "Where this file's columns have other names: text=comment.", "该文件列名不同时指定：text=评论。"))]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")]
+# What tuning and searching ask alike.
+Model = Annotated[str, typer.Option("--model", metavar="NAME", help=t(
+    "A starter, a folder or a name on the hub; see `weitiao models`.",
+    "内置模型名、目录或模型站上的名字；见 `weitiao models`。"))]
+Task = Annotated[str, typer.Option("--task", metavar="NAME", help=t(
+    "classify, regress, …", "classify、regress 等。"))]
+Source = Annotated[str, typer.Option("--source", metavar="LANGUAGE", help=t(
+    "Translation: the language translated from: en, zh, …", "翻译：源语言，如 en、zh。"))]
+Target = Annotated[str, typer.Option("--target", metavar="LANGUAGE", help=t(
+    "Translation: the language translated into.", "翻译：目标语言。"))]
+Method = Annotated[str, typer.Option("--method", metavar="NAME", help=t(
+    "full, lora, head, freeze, …", "full、lora、head、freeze 等。"))]
+Roles = Annotated[str, typer.Option("--columns", metavar="ROLE=COLUMN,…", help=t(
+    "Which column is what: text=comment,label=stars.", "指定各列：text=评论,label=星级。"))]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help=t(
+    "Settings in TOML; flags override them.", "TOML 设置文件；命令行选项优先。"))]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help=t(
+    "Decides every random choice.", "随机种子。"))]
+Hub = Annotated[str, typer.Option("--hub", metavar="NAME", help="huggingface, modelscope.")]
 
 
 def pairs(text: str, option: str) -> dict[str, str]:

@@ -11,7 +11,24 @@ import typer
 
 from weitiao import events
 from weitiao.cli.guard import UsageError
-from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.options import (
+    Device,
+    Encoding,
+    Format,
+    Hub,
+    Json,
+    Lang,
+    Method,
+    Model,
+    Quiet,
+    RecipeFile,
+    Roles,
+    Seed,
+    Source,
+    Target,
+    Task,
+    pairs,
+)
 from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, opener, program, quoted
@@ -34,16 +51,11 @@ def search(
     test: Annotated[list[str] | None, typer.Option(metavar="FILE", help=t(
         "Rows for the final score, which no trial reads; else a part of DATA.",
         "用于最终评分的数据，试验不会读取；默认从 DATA 中划出。"))] = None,
-    model: Annotated[str, typer.Option(metavar="NAME", help=t(
-        "A starter, a folder or a name on the hub; see `weitiao models`.",
-        "内置模型名、目录或模型站上的名字；见 `weitiao models`。"))] = "",
-    task: Annotated[str, typer.Option(metavar="NAME", help=t("classify, regress, …", "classify、regress 等。"))] = "",
-    source: Annotated[str, typer.Option(metavar="LANGUAGE", help=t(
-        "Translation: the language translated from: en, zh, …", "翻译：源语言，如 en、zh。"))] = "",
-    target: Annotated[str, typer.Option(metavar="LANGUAGE", help=t(
-        "Translation: the language translated into.", "翻译：目标语言。"))] = "",
-    method: Annotated[str, typer.Option(metavar="NAME", help=t("full, lora, head, freeze, …",
-                                                               "full、lora、head、freeze 等。"))] = "",
+    model: Model = "",
+    task: Task = "",
+    source: Source = "",
+    target: Target = "",
+    method: Method = "",
     space: Annotated[Path | None, typer.Option(metavar="FILE", help=t(
         "What may move: a changed copy of a search's space.toml.", "可变动的设置：修改过的 space.toml。"))] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=t(
@@ -52,18 +64,16 @@ def search(
     no_final: Annotated[bool, typer.Option("--no-final", help=t(
         "Leave out the full run with the chosen settings, and its score on the test rows.",
         "省去最后用选定设置的完整训练及其测试评分。"))] = False,
-    columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
-        "Which column is what: text=comment,label=stars.", "指定各列：text=评论,label=星级。"))] = "",
+    columns: Roles = "",
     format: Format = "auto",
     encoding: Encoding = "auto",
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help=t(
-        "Settings in TOML; flags override them.", "TOML 设置文件；命令行选项优先。"))] = None,
+    recipe: RecipeFile = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=t(
         "Any setting of the default: tune.learning_rate=3e-5.",
         "默认设置中的任意一项：tune.learning_rate=3e-5。"))] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help=t("Decides every random choice.", "随机种子。"))] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "",
-    hub: Annotated[str, typer.Option(metavar="NAME", help="huggingface, modelscope.")] = "",
+    seed: Seed = None,
+    device: Device = "",
+    hub: Hub = "",
     resume: Annotated[Path | None, typer.Option(metavar="SEARCH", help=t(
         "Continue a search, or help with it: several processes may.", "继续一次搜索；也可多个进程同时参与。"))] = None,
     as_json: Json = False,

@@ -10,7 +10,24 @@ import typer
 
 from weitiao import events
 from weitiao.cli.guard import UsageError
-from weitiao.cli.options import Encoding, Format, Json, Lang, Quiet, pairs
+from weitiao.cli.options import (
+    Device,
+    Encoding,
+    Format,
+    Hub,
+    Json,
+    Lang,
+    Method,
+    Model,
+    Quiet,
+    RecipeFile,
+    Roles,
+    Seed,
+    Source,
+    Target,
+    Task,
+    pairs,
+)
 from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
 from weitiao.screen import Screen, program, quoted
@@ -28,30 +45,23 @@ def tune(
         "Rows for choosing the best step; else a part of DATA.", "用于挑选最佳步数的数据；默认从 DATA 划出。"))] = None,
     test: Annotated[list[str] | None, typer.Option(metavar="FILE", help=t(
         "Rows for the final score; else a part of DATA.", "用于最终评分的数据；默认从 DATA 中划出。"))] = None,
-    model: Annotated[str, typer.Option(metavar="NAME", help=t(
-        "A starter, a folder or a name on the hub; see `weitiao models`.",
-        "内置模型名、目录或模型站上的名字；见 `weitiao models`。"))] = "",
-    task: Annotated[str, typer.Option(metavar="NAME", help=t("classify, regress, …", "classify、regress 等。"))] = "",
-    source: Annotated[str, typer.Option(metavar="LANGUAGE", help=t(
-        "Translation: the language translated from: en, zh, …", "翻译：源语言，如 en、zh。"))] = "",
-    target: Annotated[str, typer.Option(metavar="LANGUAGE", help=t(
-        "Translation: the language translated into.", "翻译：目标语言。"))] = "",
-    method: Annotated[str, typer.Option(metavar="NAME", help=t("full, lora, head, freeze, …",
-                                                               "full、lora、head、freeze 等。"))] = "",
+    model: Model = "",
+    task: Task = "",
+    source: Source = "",
+    target: Target = "",
+    method: Method = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help=t(
         "A new folder for the run; else runs/NAME-1.", "运行目录（须为新目录）；默认 runs/名字-1。"))] = None,
-    columns: Annotated[str, typer.Option(metavar="ROLE=COLUMN,…", help=t(
-        "Which column is what: text=comment,label=stars.", "指定各列：text=评论,label=星级。"))] = "",
+    columns: Roles = "",
     format: Format = "auto",
     encoding: Encoding = "auto",
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help=t(
-        "Settings in TOML; flags override them.", "TOML 设置文件；命令行选项优先。"))] = None,
+    recipe: RecipeFile = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=t(
         "Any setting: tune.learning_rate=3e-5.", "任意设置：tune.learning_rate=3e-5。"))] = None,
     time: Annotated[str, typer.Option(metavar="TIME", help=t("A budget: 20m, 1h30m.", "时间预算：20m、1h30m。"))] = "",
-    seed: Annotated[int | None, typer.Option(metavar="N", help=t("Decides every random choice.", "随机种子。"))] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1, mps.")] = "",
-    hub: Annotated[str, typer.Option(metavar="NAME", help="huggingface, modelscope.")] = "",
+    seed: Seed = None,
+    device: Device = "",
+    hub: Hub = "",
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help=t(
         "Continue a run that was stopped.", "继续被中断的运行。"))] = None,
     allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help=t(
