@@ -11,6 +11,7 @@ import pytest
 
 from weitiao import doctor, tasks
 from weitiao.core import i18n
+from weitiao.core.errors import DataError
 from weitiao.doctor import Finding, Seen, Spot
 from weitiao.doctor.sections.forms import KINDS
 from weitiao.doctor.store import Store
@@ -51,6 +52,21 @@ def test_every_section_looks_at_every_task(tmp_path: Path, name: str, number: in
             assert finding.threshold or finding.verdict == "good", "what is not good states from where on"
             assert {(finding.code, s) for s in finding.spots} <= set(told), "every spot is told to the listener"
             json.dumps(asdict(finding), allow_nan=False)
+
+
+@pytest.mark.parametrize("parts", [(), ("test",)], ids=["no row", "no training row"])
+@pytest.mark.parametrize(("name", "number"), SAMPLES)
+def test_a_file_of_which_nothing_could_be_read_is_no_bug(tmp_path: Path, name: str, number: int,
+                                                         parts: tuple[str, ...]) -> None:
+    for folder in ("whole", "left"):
+        (tmp_path / folder).mkdir()
+    whole = seen_of(tmp_path / "whole", name, number)
+    fresh = tasks.make(name, tasks.load(name).SAMPLES[number].options, whole.task.columns)
+    rows = {part: [example for _, example in whole.all((part,))] for part in parts}
+    seen = Seen(name, fresh, Store.of(tmp_path / "left", rows), refused=DataError("data.no_rows", "nothing to fit"))
+    found = {section: list(doctor.load(section).look(seen, doctor.load(section).Options()))
+             for section in doctor.names()}
+    assert doctor.worst(f.verdict for f in found["shape"]) == "stop"
 
 
 @pytest.mark.parametrize(("name", "number"), SAMPLES)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
+
+from weitiao.core.errors import MissingExtra
+from weitiao.core.i18n import t
 
 # Escapes: U+F900 is the same as U+8C48 to whatever normalises this file, and Hangul lies between the two.
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
@@ -134,3 +137,13 @@ def _space_between(words: Sequence[str], i: int) -> bool:
     if word == "'" and before.isalpha() and following.casefold() in _AFTER_APOSTROPHE:
         return False
     return not (word in _CLOSING or last in _OPENING or (len(word) > 1 and after in "'’"))
+
+
+def segmenter() -> Callable[[str], list[str]]:
+    """Cuts Chinese text into words, nothing lost. Raises MissingExtra for rjieba."""
+    try:
+        import rjieba
+    except ImportError:
+        raise MissingExtra("rjieba", "zh", t("segmenting Chinese words", "中文分词")) from None
+    cut: Callable[[str], list[str]] = rjieba.cut
+    return cut

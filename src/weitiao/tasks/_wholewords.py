@@ -10,10 +10,11 @@ everything else at spaces and signs. A piece that reaches over two words makes o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from weitiao.core.errors import MissingExtra, RecipeError
+from weitiao.core.errors import RecipeError
 from weitiao.core.i18n import t
+from weitiao.core.text import segmenter
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _HAN = re.compile("[㐀-鿿豈-\ufaff\U00020000-\U000323af]")
@@ -25,7 +26,7 @@ def check(texts: Sequence[str]) -> None:
     """Raises MissingExtra for rjieba where texts hold Chinese, RecipeError for scripts that put no spaces between words
     and of which nothing here finds them (Japanese, Thai, …)."""
     if any(map(_HAN.search, texts)):
-        _segmenter()
+        segmenter()
     characters = sum(map(len, texts))
     if sum(len(_UNSPACED.findall(x)) for x in texts) > _MOST_UNSPACED * characters:
         raise RecipeError("recipe.bad_value", t("where words of this script begin cannot be told here",
@@ -52,17 +53,8 @@ def _places(text: str) -> list[tuple[int, int]]:
     if not _HAN.search(text):
         return [m.span() for m in _WORD.finditer(text)]
     places, at = [], 0
-    for word in _segmenter()(text):
+    for word in segmenter()(text):
         if not word.isspace():
             places.append((at, at + len(word)))
         at += len(word)
     return places
-
-
-def _segmenter() -> Callable[[str], list[str]]:
-    try:
-        import rjieba
-    except ImportError:
-        raise MissingExtra("rjieba", "zh", t("segmenting Chinese words", "中文分词")) from None
-    cut: Callable[[str], list[str]] = rjieba.cut
-    return cut

@@ -19,7 +19,7 @@ from weitiao.example import Example
 def findings(seen: Seen, look: float, stop: float) -> Iterator[Finding]:
     """One finding where there are any. Several answers to one text are right where answers are texts."""
     # A document of pretraining is its own answer.
-    doubtful = set() if seen.task.head().kind == "corpus" else _doubtful(seen)
+    doubtful = set() if seen.task.head().kind == "corpus" or not seen.total else _doubtful(seen)
     if not doubtful:
         return
     code = "labels.several" if seen.writes else "labels.conflicts"

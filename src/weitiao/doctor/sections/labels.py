@@ -41,7 +41,7 @@ class Options(BaseModel):
 
 def look(seen: Seen, options: Options) -> Iterator[Finding]:
     """Names where the task has labels; contradictions where it has answers of any kind."""
-    if seen.labelled:
+    if seen.labelled and seen.count("train"):
         counts = _count(seen)
         yield _balance(seen, counts, options)
         yield from _rare(seen, counts, options)

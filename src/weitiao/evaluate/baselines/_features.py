@@ -20,7 +20,7 @@ import numpy as np
 
 from weitiao.core.errors import MissingExtra
 from weitiao.core.i18n import t
-from weitiao.core.text import dominant_language
+from weitiao.core.text import dominant_language, segmenter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Features:
         if language == "zh" and not (words or stop_words):
             made, how = _characters(sides), "characters 1-2"
         else:
-            tokens = _segmenter() if language == "zh" else _TOKEN.findall
+            tokens = segmenter() if language == "zh" else _TOKEN.findall
             made, how = [_vectorizer(analyzer=_Ngrams(tokens, stop))], "words 1-2"
             if language != "zh" and sum(map(len, flat)) * outputs <= _DENSE_BUDGET:
                 made.append(_vectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=few))
@@ -124,15 +124,6 @@ class _Ngrams:
         found = [w for w in self.tokens(text.lower()) if not w.isspace() and w not in self.stop]
         # A text of nothing but stop words still is a row; scikit-learn refuses an empty vocabulary.
         return found + [f"{a} {b}" for a, b in pairwise(found)] or [""]
-
-
-def _segmenter() -> Callable[[str], list[str]]:
-    try:
-        import rjieba
-    except ImportError:
-        raise MissingExtra("rjieba", "zh", t("segmenting Chinese words", "中文分词")) from None
-    cut: Callable[[str], list[str]] = rjieba.cut
-    return cut
 
 
 def _stop_words(language: str) -> frozenset[str]:
