@@ -293,12 +293,12 @@ class Recipe(Section):
         return schema
 
 
-def budget_seconds(budget: str) -> float:
-    """`90s`, `20m`, `1h30m` in seconds. Raises RecipeError `recipe.bad_value`."""
+def budget_seconds(budget: str, where: str = "tune.time") -> float:
+    """`90s`, `20m`, `1h30m` in seconds. Raises RecipeError `recipe.bad_value` that names the place `where`."""
     found = re.fullmatch(r"\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?\s*", budget)
     parts = [int(x or 0) for x in found.groups()] if found else [0]
     if not any(parts):
-        raise RecipeError("recipe.bad_value", t("{x!r} is not a time", "{x!r} 不是时间", x=budget), where="tune.time",
+        raise RecipeError("recipe.bad_value", t("{x!r} is not a time", "{x!r} 不是时间", x=budget), where=where,
                           expected="90s, 20m, 1h30m", fix=t("write it like 20m", "请写成 20m 这样的形式"))
     return parts[0] * 3600 + parts[1] * 60 + parts[2]
 

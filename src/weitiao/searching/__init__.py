@@ -85,7 +85,7 @@ def start(recipe: Recipe, budget: str, *, space: Path | None = None, out: Path |
 
     _needs_optuna()
     began = time.time() if began is None else began
-    budget_seconds(budget)
+    budget_seconds(budget, "--budget")
     if recipe.tune.time:
         raise RecipeError("search.no_time", t("tune.time would cut each trial short", "tune.time 会截短每次试验"),
                           where="tune.time", expected='""',
