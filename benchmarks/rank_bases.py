@@ -1,0 +1,163 @@
+"""Does a ranking without tuning agree with tuning?
+
+    python benchmarks/rank_bases.py tune DATA WORK [--one]      each base tuned on each set: WORK/tuned.jsonl
+
+DATA holds the folders named in `SETS`. Of each set a few hundred training rows and at most 800 test rows are drawn by
+seed 1, and every base is tuned on the same ones with the defaults, seed 1. Beside the starters stand two of them cut in
+half, so that there are five bases of four sizes. A pair that stands in the file is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weitiao import models, pipeline
+from weitiao.recipe import Recipe
+
+SEED = 1
+TEST_ROWS = 800
+
+
+class Set(NamedTuple):
+    """A data set: training rows that are drawn (of each label so many where `each`), where the test rows lie, and the
+    task."""
+
+    name: str
+    rows: int
+    task: dict[str, Any]
+    each: bool = False
+    columns: dict[str, str] = {}  # noqa: RUF012
+
+
+CLASSIFY = {"name": "classify", "multi_label": False}
+SETS = (
+    Set("trec6", 300, CLASSIFY, columns={"text": "text", "label": "label"}),
+    Set("waimai-10k", 300, CLASSIFY),
+    Set("banking77", 5, CLASSIFY, each=True),
+    Set("thucnews-title10", 300, CLASSIFY),
+    Set("stsb", 300, {"name": "regress"}, columns={"text_a": "text_a", "text_b": "text_b", "label": "label"}),
+    Set("goemotions", 400, {"name": "classify", "multi_label": True}, columns={"text": "text", "label": "labels"}),
+    Set("kdconv-utterance-zh", 300, CLASSIFY),
+)
+CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6)}  # name: starter, layers that are kept
+BASES = ("minilm", "minilm-3", "e5-small-6", "e5-small", "smollm2-135m")
+
+
+# -- data and bases ------------------------------------------------------------------------------------------------
+
+def names(label: Any) -> list[str]:
+    return label if isinstance(label, list) else [label]
+
+
+def drawn(found: Set, data: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Training and test rows by the seed; no test row has a label that no training row has."""
+    chance, column = random.Random(SEED), found.columns.get("label", "label")
+    train, test = ([json.loads(x) for x in (data / found.name / f"{part}.jsonl").read_text("utf-8").splitlines()]
+                   for part in ("train", "test"))
+    for rows in (train, test):
+        chance.shuffle(rows)
+    if found.each:
+        seen: dict[str, int] = defaultdict(int)
+        kept = []
+        for row in train:
+            seen[row[column]] += 1
+            if seen[row[column]] <= found.rows:
+                kept.append(row)
+        train = kept
+    else:
+        train = train[: found.rows]
+    known = {x for row in train for x in names(row[column])}
+    if found.task["name"] == "classify":
+        test = [row for row in test if known.issuperset(names(row[column]))]
+    return train, test[:TEST_ROWS]
+
+
+def written(found: Set, data: Path, work: Path) -> Path:
+    """The folder with both parts."""
+    folder = work / "data" / found.name
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        for part, rows in zip(("train", "test"), drawn(found, data), strict=True):
+            (folder / f"{part}.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows),
+                                                  "utf-8")
+    return folder
+
+
+def base(name: str, work: Path) -> str:
+    """A starter's name, or the folder of a cut one."""
+    if name not in CUT:
+        return name
+    whole, layers = CUT[name]
+    folder = work / "bases" / name
+    if not folder.is_dir():
+        from transformers import AutoModel
+
+        source = models.find(whole).folder
+        body = AutoModel.from_pretrained(source, add_pooling_layer=False)
+        body.encoder.layer = body.encoder.layer[:layers]
+        body.config.num_hidden_layers = layers
+        body.save_pretrained(folder)
+        models.tokenizer(source).save_pretrained(folder)
+    return str(folder)
+
+
+def recipe(found: Set, folder: Path, model: str) -> Recipe:
+    return Recipe().updated({"data": {"train": (str(folder / "train.jsonl"),), "test": (str(folder / "test.jsonl"),),
+                                      "columns": found.columns},
+                             "task": found.task, "model": {"name": model}, "seed": SEED})
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(x) for x in path.read_text("utf-8").splitlines()] if path.is_file() else []
+
+
+def add(path: Path, row: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+# -- tuning --------------------------------------------------------------------------------------------------------
+
+def tune(data: Path, work: Path, one: bool) -> bool:
+    """Each pair that is not there yet, or the next of them; was there one?"""
+    done = {(x["set"], x["base"]) for x in lines(work / "tuned.jsonl")}
+    todo = [(s, b) for s in SETS for b in BASES if (s.name, b) not in done]
+    for found, name in todo[: 1 if one else None]:
+        folder, run = written(found, data, work), work / "runs" / f"{found.name}-{name}"
+        shutil.rmtree(run, ignore_errors=True)
+        # The classical rung is judged once a set.
+        rung = ("tfidf",) if name == BASES[0] else ()
+        began = time.perf_counter()
+        result = pipeline.start(recipe(found, folder, base(name, work)).updated({"evaluate": {"baselines": rung}}), run)
+        row = {"set": found.name, "base": name, "metric": result.primary.name, "value": result.primary.value,
+               "low": result.primary.low, "high": result.primary.high, "n": result.primary.n,
+               "seconds": round(time.perf_counter() - began, 1)}
+        for rival in result.scores["baselines"]:
+            add(work / "tuned.jsonl", {**row, "base": rival["name"], "value": rival["metrics"][0]["value"],
+                                       "low": rival["metrics"][0]["low"], "high": rival["metrics"][0]["high"],
+                                       "seconds": rival["seconds"]})
+        add(work / "tuned.jsonl", row)
+        shutil.rmtree(run)
+    return bool(todo)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("tune",))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--one", action="store_true", help="only the next pair; exits with 3 where none is left")
+    asked = parser.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    return 0 if tune(asked.data, asked.work, asked.one) else 3
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
