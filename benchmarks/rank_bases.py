@@ -13,13 +13,19 @@ import argparse
 import json
 import random
 import shutil
+import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from weitiao import models, pipeline
+from weitiao.evaluate import baselines
+from weitiao.planning import judging
+from weitiao.prepare import prepare
 from weitiao.recipe import Recipe
+from weitiao.run import Run
+from weitiao.splits import load, load_task
 
 SEED = 1
 TEST_ROWS = 800
@@ -47,6 +53,7 @@ SETS = (
     Set("kdconv-utterance-zh", 300, CLASSIFY),
 )
 CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6)}  # name: starter, layers that are kept
+RUNGS = ("tfidf", "vectors")
 BASES = ("minilm", "minilm-3", "e5-small-6", "e5-small", "smollm2-135m")
 
 
@@ -148,15 +155,48 @@ def tune(data: Path, work: Path, one: bool) -> bool:
     return bool(todo)
 
 
+# -- ranking -------------------------------------------------------------------------------------------------------
+
+def rank(data: Path, work: Path, one: bool) -> bool:
+    """Each pair judged without tuning, and the classical rungs, on the same training rows."""
+    done = {(x["set"], x["base"]) for x in lines(work / "ranked.jsonl")}
+    todo = [(s, b) for s in SETS for b in (*BASES, *RUNGS) if (s.name, b) not in done]
+    for found, name in todo[: 1 if one else None]:
+        folder = written(found, data, work)
+        asked = recipe(found, folder, "auto")
+        with tempfile.TemporaryDirectory() as scratch:
+            run = Run.create(Path(scratch) / "run", asked.to_toml(), asked.hash, {})
+            prepare(asked, run)
+            scene, _ = judging.scene(run, asked, 2000)
+            if name in RUNGS:
+                got = judging.rung(scene, name)
+            else:
+                got = judging.judge(scene, base(name, work))
+            row = {"set": found.name, "base": name, "probe": got.score and got.score.value, "logme": got.logme,
+                   "h_score": got.h_score, "parameters": got.base.parameters if got.base else 0,
+                   "seconds": round(got.seconds, 1), "unfit": got.unfit}
+            if name in RUNGS:
+                row["value"] = rung_score(run, asked, name)
+        add(work / "ranked.jsonl", row)
+    return bool(todo)
+
+
+def rung_score(run: Run, asked: Recipe, name: str) -> float:
+    """Of a classical rung on the test rows."""
+    task, test = load_task(run)[1], load(run, "test")
+    made = baselines.load(name).make(baselines.Case(task, load(run, "train"), test, asked, "cpu", bf16=False))
+    return float(task.score(made.outputs, [e.target for e in test])[0].value)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("tune",))
+    parser.add_argument("what", choices=("tune", "rank"))
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--one", action="store_true", help="only the next pair; exits with 3 where none is left")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
-    return 0 if tune(asked.data, asked.work, asked.one) else 3
+    return 0 if {"tune": tune, "rank": rank}[asked.what](asked.data, asked.work, asked.one) else 3
 
 
 if __name__ == "__main__":

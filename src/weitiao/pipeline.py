@@ -106,8 +106,8 @@ def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = No
 def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     """Prepare and select in a new run: the recipe without "auto". A run in which that fails is removed."""
     try:
-        prepared = _prepare(recipe, run, on_event)
-        return _select(prepared, run, on_event)
+        prepared(recipe, run, on_event)
+        return _select(recipe, run, on_event)
     except BaseException:
         # Nothing of value is in it yet: a wrong file must not leave an empty run behind.
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -153,7 +153,8 @@ def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool) -
     return Result(run.folder, scores, evaluating.verdict(scores), Score(**scores["metrics"][0]))
 
 
-def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
+def prepared(recipe: Recipe, run: Run, on_event: OnEvent) -> None:
+    """The first stage alone, with what it tells."""
     from weitiao import prepare as preparing
 
     with _stage(run, "prepare", recipe.hash, on_event) as todo:
@@ -164,7 +165,6 @@ def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     understood, verdict = preparing.summary(report)
     on_event(events.Understood(lines=tuple(understood)))
     on_event(events.DataVerdict(lines=tuple(verdict)))
-    return recipe
 
 
 def _select(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:

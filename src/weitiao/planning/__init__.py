@@ -1,0 +1,183 @@
+"""`weitiao plan`: which base model and method, at what price, and what more labels would buy. Nothing is tuned.
+
+    prepare  →  a sample of the training rows  →  candidates judged frozen  →  priced  →  a recommendation
+
+>>> found = plan("reviews.csv")
+>>> found.advice
+'take e5-small, full: its frozen features beat TF-IDF by 6.1 ± 1.2 points; about 4 min and 1.6 GB of memory here'
+
+The data are read as `weitiao tune` reads them, and the test rows are left alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from weitiao import splits
+from weitiao.core import files
+from weitiao.core.errors import RecipeError, RunError
+from weitiao.core.i18n import t
+from weitiao.events import Event
+from weitiao.metrics import LOWER_IS_BETTER
+from weitiao.pipeline import OnEvent, Paths, prepared, shorthands
+from weitiao.planning import advice, candidates, prices, telling
+from weitiao.recipe import Recipe
+from weitiao.run import Run
+
+__all__ = ["Planned", "plan", "start"]
+
+ROWS = 2000  # training rows that candidates are judged on, where nothing else is asked for
+PLAN, PAGE = "plan.json", "plan.html"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What `plan` found.
+
+    Args:
+        result: the content of plan.json.
+        folder: where plan.json and plan.html lie; None where nothing was written.
+    """
+
+    result: dict[str, Any]
+    folder: Path | None
+
+    @property
+    def advice(self) -> str:
+        """The recommendation in the user's language."""
+        return telling.advice(self.result)
+
+
+def plan(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Recipe | None = None,
+         models: Sequence[str] = (), sample: int = ROWS, out: str | Path | None = None,
+         on_event: OnEvent | None = None, **settings: Any) -> Planned:
+    """Compare base models and methods on labelled data before anything is tuned.
+
+    Args:
+        data, validation, test, recipe, settings: as in `weitiao.tune`.
+        models: bases to compare beside the starters: names on the hub, local folders.
+        sample: training rows that candidates are judged on.
+        out: a new or empty folder, or that of an earlier plan.
+        on_event: called with each `weitiao.events.Event`.
+
+    Raises:
+        WeitiaoError: see docs/errors.md.
+    """
+    base = recipe or Recipe()
+    return start(base.updated(shorthands(data, validation, test, settings)), models=models, sample=sample,
+                 out=None if out is None else Path(out), on_event=on_event)
+
+
+def start(recipe: Recipe, *, models: Sequence[str] = (), sample: int = ROWS, out: Path | None = None,
+          on_event: OnEvent | None = None, say: Say = lambda line: None) -> Planned:
+    """A plan for a whole recipe; `say` gets a line whenever another candidate is begun."""
+    if not recipe.data.train:
+        raise RecipeError("recipe.no_data", t("no training file is named", "没有指定训练文件"), where="data.train",
+                          expected="weitiao plan reviews.csv")
+    if out is not None:
+        _ours(out)
+    listen = on_event or _silent
+    with tempfile.TemporaryDirectory(prefix="weitiao-plan-") as scratch:
+        run = Run.create(Path(scratch) / "run", recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
+        prepared(recipe, run, listen)
+        result = _work(run, recipe, models, sample, say)
+    if out is not None:
+        from weitiao.planning import page
+
+        with files.new_folder(out) as folder:
+            files.write_json(folder / PLAN, result)
+            files.write_text(folder / PAGE, page.html(", ".join(recipe.data.train), result))
+    return Planned(result, out)
+
+
+def _ours(out: Path) -> None:
+    """What lies in the folder is replaced: it must be ours."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / PLAN).is_file())):
+        raise RunError("run.exists", t("this folder holds other files", "该目录中有其他文件"), where=str(out),
+                       fix=t("choose another --out", "请换一个 --out"))
+
+
+def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say) -> dict[str, Any]:
+    from weitiao.planning import judging
+
+    report = files.read_json(run.folder / "prepare" / "report.json")
+    name, task = splits.load_task(run)
+    kind = task.head().kind
+    scene, rows = judging.scene(run, recipe, sample)
+    known = [judging.rung(scene, x) for x in _told(candidates.rungs(task), say)]
+    known += [judging.judge(scene, x) for x in _told(
+        candidates.bases(report["language"], name, task, named), say)]
+    memory = prices.free_gb()
+    result: dict[str, Any] = {
+        "task": name, "kind": kind, "language": report["language"], "rows": rows, "sample": len(scene.rows),
+        "folds": len(scene.folds), "seed": recipe.seed, "memory_gb": memory,
+        "metric": next((x.score.name for x in known if x.score), ""),
+        "candidates": [_candidate(scene, x, known) for x in known],
+        "usual": list(candidates.usual(report["language"], task, recipe.model.hub)),
+    }
+    for one, judged in zip(result["candidates"], known, strict=True):
+        if judged.base is not None:
+            say(t("The price of {n} …", "正在估算 {n} 的代价……", n=judged.name))
+            one["prices"] = [asdict(prices.price(run, recipe, judged.name, method, memory))
+                             for method in prices.methods(judged.base, kind)]
+    result["advice"] = advice.advise(result)
+    leader = next((x for x in known if x.name == result["advice"]["judge"]), None)
+    result["curve"] = _curve(scene, leader, rows, say)
+    return result
+
+
+def _told(names: Sequence[str], say: Say) -> Any:
+    for name in names:
+        say(t("Looking at {n} …", "正在考察 {n}……", n=telling.title(name)))
+        yield name
+
+
+def _candidate(scene: Any, judged: Any, known: Sequence[Any]) -> dict[str, Any]:
+    """As it stands in plan.json; `against` compares it with each other judged one."""
+    from weitiao.planning import judging
+
+    others = [x for x in known if x.score and x is not judged] if judged.score else []
+    return {
+        "name": judged.name, "rung": judged.rung, "unfit": judged.unfit, "seconds": round(judged.seconds, 1),
+        "parameters": judged.base.parameters if judged.base else 0,
+        "score": judged.score.as_dict() if judged.score else None,
+        "logme": judged.logme, "h_score": judged.h_score,
+        "against": {x.name: judging.compare(scene, judged, x).as_dict() for x in others},
+        "prices": [],
+    }
+
+
+def _curve(scene: Any, leader: Any, rows: int, say: Say) -> dict[str, Any] | None:
+    """The learning curve of the best candidate, None where there is none to fit."""
+    from weitiao.planning import curve
+
+    if leader is None or leader.learn is None or len(scene.rows) < 3 * curve.LEAST:
+        return None
+    say(t("What more labels would buy …", "正在估计增加标注的收益……"))
+    task, metric = scene.task(), leader.score.name
+    if metric not in task.watched:
+        return None
+
+    def error(outputs: Sequence[Any], numbers: Sequence[int]) -> float:
+        value = task.quick(outputs, [scene.rows[i].target for i in numbers])[metric]
+        return value if metric in LOWER_IS_BETTER else 1 - value
+
+    points = curve.measure(leader.learn, scene.folds, scene.recipe.seed)
+    found = curve.fitted(points, error, scene.judged, scene.recipe.seed)
+    step = 1000 if rows >= 1000 else rows
+    gain = found.gain(rows, rows + step)
+    return {"judge": leader.name, "sizes": found.sizes.tolist(), "errors": found.errors.tolist(),
+            "spread": found.spread.tolist(), "power": found.power.tolist(), "rows": rows, "step": step,
+            "gain": asdict(gain), "least": telling.LEAST, "enough": found.enough(rows, step, telling.LEAST)}
+
+
+def _silent(_: Event) -> None:
+    """Where nobody listens."""
+
+
