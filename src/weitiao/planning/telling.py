@@ -60,19 +60,23 @@ def _why(result: Result, chosen: Mapping[str, Any]) -> str:
     if not chosen["score"]:
         return t("this task is not ranked without tuning, and it is the smallest that suits it",
                  "该任务无法在不微调的情况下排序，它是适用的基座中最小的")
-    parts = []
-    if found["rival"]:
-        pair = chosen["against"][found["rival"]]
-        beats = pair["p"] < 0.05 and pair["low"] is not None and pair["low"] * pair["high"] > 0
-        text = t("its frozen features beat {r} by {d}", "其冻结特征比 {r} 高 {d}") if beats and pair["difference"] > 0 \
-            else t("frozen it is behind {r} ({d}), which tuning mostly makes up",
-                   "冻结时不及 {r}（{d}），微调通常能弥补") if beats else \
-            t("frozen it is as good as {r} ({d}), and tuning adds to that", "冻结时与 {r} 相当（{d}），微调还会提升")
-        parts.append(text.format(r=title(found["rival"]), d=_difference(pair)))
+    parts = [_beside(chosen["against"][found["rival"]], title(found["rival"]))] if found["rival"] else []
     if found["best"] != chosen["name"]:
         parts.append(t("{b} is not established to be better ({d}) and costs more", "{b} 未被证实更好（{d}），代价却更高",
                        b=found["best"], d=_difference(_one(result, found["best"])["against"][chosen["name"]])))
     return "; ".join(parts) or t("the best of those looked at", "所考察的基座中最好")
+
+
+def _beside(pair: Mapping[str, Any], rival: str) -> str:
+    """How the frozen base stands beside the best classical rung."""
+    difference = _difference(pair)
+    if pair["p"] >= 0.05 or pair["low"] is None or pair["low"] * pair["high"] <= 0:
+        return t("frozen it is as good as {r} ({d}), and tuning adds to that", "冻结时与 {r} 相当（{d}），微调还会提升",
+                 r=rival, d=difference)
+    if pair["difference"] > 0:
+        return t("its frozen features beat {r} by {d}", "其冻结特征比 {r} 高 {d}", r=rival, d=difference)
+    return t("frozen it is behind {r} ({d}), which tuning mostly makes up", "冻结时不及 {r}（{d}），微调通常能弥补",
+             r=rival, d=difference)
 
 
 def _difference(pair: Mapping[str, Any]) -> str:
