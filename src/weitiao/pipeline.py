@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import events
-from weitiao.core import files
+from weitiao.core import files, memory
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.metrics import Score
@@ -176,7 +176,9 @@ def _select(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
         resolved = selecting.select(recipe, run, progress=lambda name, done, total: on_event(
             events.Download(name=name, done=done, total=total)))
     files.write_text(run.folder / "recipe.toml", resolved.to_toml())
-    run.note(resolved=resolved.hash, machine=machine())
+    memory.release()
+    # What preparing leaves in the process stays while it tunes: `tuning.costs` measures in another process.
+    run.note(resolved=resolved.hash, machine=machine(), resident=memory.resident())
     decision = files.read_json(run.folder / "select" / "decision.json")
     on_event(events.Plan(lines=tuple(selecting.summary(decision, resolved))))
     return resolved

@@ -74,12 +74,16 @@ class Cost:
     how: str
 
 
-def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]]) -> Cost:
+def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], resident: int | None = None) -> Cost:
     """The cost of a resolved recipe on such rows ("train", "validation", "test"), without prepare and select.
+
+    `resident`: bytes that the process which tunes holds when it has prepared and selected (manifest.json says it); by
+    default what this one holds.
 
     Raises what building the model raises, and TrainingError `plan.no_memory` where one pass cannot be made.
     """
-    watch, meter = Stopwatch(), energy.Meter()
+    watch, meter, task = Stopwatch(), energy.Meter(), copy.deepcopy(task)  # the caller's meets another base
+    beside = max(0, (resident or 0) - (memory.resident() or 0))
     some = {part: _some(parts.get(part, ()), most) for part, most in _ROWS.items()}
     made = ready(recipe, task, some)
     load_time, counts = watch.read(), {part: len(parts.get(part, ())) for part in _ROWS}
@@ -89,6 +93,7 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]]) ->
             course = measuring.course(recipe, home, task, made, stack, counts)
         took, judged = _judged(recipe, task, made, some["test"], home, course)
     joules, spent = meter.joules(), watch.read()
+    most = {part: peak + beside for part, peak in course.memory.items()}
     rows = counts["test"] if recipe.evaluate.rows == "auto" else min(counts["test"], int(recipe.evaluate.rows))
     if task.head().kind == "language" and recipe.evaluate.rows == "auto":
         rows = min(rows, _WRITTEN)
@@ -98,8 +103,8 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]]) ->
     total = sum(parts_took.values(), Seconds(0.0, 0.0))
     return Cost(
         {k: round(v.wall, 2) for k, v in parts_took.items()}, {k: round(v.cpu, 2) for k, v in parts_took.items()},
-        round(total.wall, 1), round(total.cpu, 1), round(max(course.memory.values()) / 1e9, 3),
-        {k: round(v / 1e9, 3) for k, v in course.memory.items()}, round(course.disk / 1e9, 3),
+        round(total.wall, 1), round(total.cpu, 1), round(max(most.values()) / 1e9, 3),
+        {k: round(v / 1e9, 3) for k, v in most.items()}, round(course.disk / 1e9, 3),
         None if joules is None else round(joules / spent.wall * total.wall / 3600, 3), course.steps,
         round(course.tokens_per_row, 1), _how(course, tasks.baselines(task, recipe.evaluate.baselines)))
 
@@ -120,7 +125,7 @@ def _judged(recipe: Recipe, task: Task, made: Ready, test: Sequence[Example], ho
     memory.release()
     memory.restart_peak()
     watch = Stopwatch()
-    bundle.save(home / "model", method.merge(made.model), made.tokenizer, recipe.task["name"], copy.copy(task),
+    bundle.save(home / "model", method.merge(made.model), made.tokenizer, recipe.task["name"], task,
                 made.settings, {})
     took = {"save": watch.read()}
     course.memory["save"] = max(course.memory["save"], memory.peak() or 0)
@@ -169,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = Run.open(asked.run)
     recipe = Recipe.read(asked.recipe or run.folder / "recipe.toml")
     _, task = load_task(run)
-    cost = price(recipe, task, {part: load(run, part) for part in _ROWS})
+    cost = price(recipe, task, {part: load(run, part) for part in _ROWS}, run.manifest["resident"])
     sys.stdout.write(json.dumps(asdict(cost), ensure_ascii=False) + "\n")
 
 

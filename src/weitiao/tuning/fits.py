@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from weitiao import models
+from weitiao import footprint, models
 from weitiao.core import memory, room
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
 from weitiao.core.room import Room
+from weitiao.footprint import Spot
 from weitiao.models import Base, needs
 from weitiao.recipe import Recipe
 from weitiao.tuning import speed
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.loop import Engine, accumulate
-from weitiao.tuning.rungs import HOLES, Rung, Spot, gigabytes, moved, rungs, standing
+from weitiao.tuning.rungs import Rung, rungs
 
 _LOOKED_AT = 400  # updates among which the longest pass is looked for
 _ROOT = Path("/")
@@ -42,14 +43,14 @@ def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROO
     length = min(int(recipe.model.max_length), 64)
     spot = Spot(length, length, 4 if recipe.tune.precision == "fp32" else 2, kind)
     # Precision "auto" may become float32, which needs no second copy: only what is certain counts.
-    certain = standing(recipe, shape, Spot(length, length, 4, kind))
+    certain = footprint.standing(recipe, shape, Spot(length, length, 4, kind))
     if recipe.method["name"] == "freeze":
         certain = needs.weights(shape, 4)  # how many layers move, the method's options say
     there = _room(recipe, root)
     if there and certain > there.bytes:
         raise refusal(recipe, base, spot, certain / 1e9, there)
     disk = room.disk(folder)
-    files = disk_bytes(recipe, base, kind)
+    files = footprint.disk(recipe, shape, kind)
     if files > disk.bytes:
         raise TrainingError(
             "plan.no_disk", t("the run's files need {n:.1f} GB of disk, {m:.1f} GB are free",
@@ -58,13 +59,6 @@ def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROO
             expected=t("free space, or a method of which little is saved", "足够的空间，或保存量小的方法"),
             fix=t("choose a folder on another disk with --out, or --set method.name=lora",
                   "请用 --out 换到另一块磁盘，或 --set method.name=lora"))
-
-
-def disk_bytes(recipe: Recipe, base: Base, kind: str) -> float:
-    """Of the model, the best weights and one checkpoint (weights and moments of what moves)."""
-    shape = needs.shape(base)
-    moves = moved(recipe, shape, kind) * needs.FLOAT
-    return shape.parameters * needs.FLOAT + moves * (2 + needs.MOMENTS[recipe.tune.optimizer])
 
 
 def _room(recipe: Recipe, root: Path) -> Room | None:
@@ -103,10 +97,12 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     moments = moved_bytes * needs.MOMENTS[recipe.tune.optimizer]
     training = engine.model.training
     engine.model.train()
-    check_pass(recipe, engine, short, long, moments, kind, root)
-    needed = HOLES * held(engine, long) + moments + (memory.resident() or 0)
-    engine.weights.clear()
-    engine.model.train(training)
+    try:
+        check_pass(recipe, engine, short, long, moments, kind, root)
+        needed = footprint.HOLES * held(engine, long) + moments + (memory.resident() or 0)
+    finally:
+        engine.weights.clear()
+        engine.model.train(training)
     _refuse_above(recipe, engine, long, needed, kind, root)
     return needed
 
@@ -144,7 +140,7 @@ def _refuse_above(recipe: Recipe, engine: Engine, long: Sequence[int], needed: f
     each = 4 if recipe.tune.precision == "fp32" else 2
     spot = Spot(int(work[2]), round(work[3] / work[2]), each, kind)
     # The forecasts of the rungs begin where this one was measured, as far as it was.
-    process = spot.process + (needed - gigabytes(recipe, shape, spot) * 1e9 if np.isfinite(needed) else 0.0)
+    process = spot.process + (needed - footprint.gigabytes(recipe, shape, spot) * 1e9 if np.isfinite(needed) else 0.0)
     measured = Spot(spot.tokens, spot.length, each, kind, max(spot.process / 2, process))
     raise refusal(recipe, base, measured, needed / 1e9, there, held=(memory.resident() or 0) / 1e9)
 

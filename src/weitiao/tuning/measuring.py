@@ -145,8 +145,9 @@ def _passes(recipe: Recipe, engine: Engine, kind: str,
             chosen: Sequence[Sequence[int]]) -> tuple[list[tuple[Work, Seconds]], list[tuple[Work, Seconds]]]:
     """Time gradients of passes, the first ones for warming up, then whole updates of short rows."""
     sizes, spent, out = engine.rows.sizes, Stopwatch(), []
+    short = chosen[min(1, len(chosen) - 1)]
     engine.model.train()
-    fits.check_pass(recipe, engine, chosen[1], chosen[0], 0.0, kind)
+    fits.check_pass(recipe, engine, short, chosen[0], 0.0, kind)
     accumulate(engine, 0, [chosen[0]])
     for number in range(_PASSES * 100):
         one = chosen[number % len(chosen)]
@@ -156,7 +157,7 @@ def _passes(recipe: Recipe, engine: Engine, kind: str,
         accumulate(engine, number, [one])
         out.append((speed.work([one], sizes), watch.read()))
     engine.weights.clear()
-    return out, _updates(engine, chosen[1])
+    return out, _updates(engine, short)
 
 
 def _updates(engine: Engine, short: Sequence[int]) -> list[tuple[Work, Seconds]]:

@@ -14,36 +14,14 @@ smaller base a worse one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from weitiao import methods, models
+from weitiao import models
 from weitiao.core.i18n import t
+from weitiao.footprint import Spot, gigabytes
 from weitiao.models import Base, needs
 from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
-
-HOLES = 1.5  # of a pass's activations: what allocators keep between tensors of other sizes (docs/log.md)
-PROCESS = 0.8e9  # bytes of the interpreter, torch, transformers and the tokenizer (measured: 0.6 to 0.8)
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """What a recipe's memory depends on beside base and settings.
-
-    Args:
-        tokens, length: padded tokens of the longest pass, and of its longest row.
-        each: bytes of a number that is computed with.
-        kind: `HeadSpec.kind`.
-        process: bytes of everything that is neither weights, nor what training keeps beside them.
-        language: "zh", "en" or "other"; for a smaller base.
-    """
-
-    tokens: int
-    length: int
-    each: int
-    kind: str
-    process: float = PROCESS
-    language: str = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +31,6 @@ class Rung:
     settings: tuple[str, ...]
     text: str
     gigabytes: float
-
-
-def gigabytes(recipe: Recipe, shape: Shape, spot: Spot) -> float:
-    """Peak memory of tuning (10⁹ bytes), by formula (models/needs.py)."""
-    return (spot.process + standing(recipe, shape, spot) + HOLES * _activations(recipe, shape, spot)) / 1e9
-
-
-def standing(recipe: Recipe, shape: Shape, spot: Spot) -> float:
-    """Bytes of weights, gradients and moments: less cannot do."""
-    return needs.weights(shape, spot.each) + needs.state(moved(recipe, shape, spot.kind), recipe.tune.optimizer)
-
-
-def moved(recipe: Recipe, shape: Shape, kind: str) -> float:
-    """Numbers that move: of the word embeddings only where the model speaks (else the rows in use, few)."""
-    speaks = kind in ("language", "corpus") and recipe.tune.embeddings != "freeze"
-    return float(methods.load(recipe.method["name"]).MOVED * (
-        shape.parameters if speaks else shape.parameters - shape.embeddings))
-
-
-def _activations(recipe: Recipe, shape: Shape, spot: Spot) -> float:
-    name = recipe.method["name"]
-    # What stands still below the lowest layer that moves keeps nothing.
-    share = 0.5 if name == "freeze" else 1 / shape.layers if name == "head" else 1.0
-    logits = spot.tokens if spot.kind in ("language", "corpus") else 0
-    return share * needs.activations(shape, spot.tokens, spot.length, spot.each, logits=logits,
-                                     recomputes=recipe.tune.checkpointing and name != "head")
 
 
 def rungs(recipe: Recipe, base: Base, spot: Spot) -> list[Rung]:
@@ -129,5 +81,4 @@ def _rung(recipe: Recipe, shape: Shape, spot: Spot, tokens: int, settings: tuple
     other = recipe if name is None else recipe.updated({"method": {"name": name}})
     recomputes = recipe.tune.checkpointing or "tune.checkpointing=true" in settings
     other = other.updated({"tune": {"checkpointing": recomputes}})
-    there = Spot(tokens, spot.length, spot.each, spot.kind, spot.process, spot.language)
-    return Rung(asked, text, gigabytes(other, shape, there))
+    return Rung(asked, text, gigabytes(other, shape, replace(spot, tokens=tokens)))
