@@ -103,6 +103,7 @@ class Bundle:
 
         model = self._at(precision)
         out: list[Any] = []
+        spare = memory.Spare()
         for start in range(0, len(examples), _CHUNK):
             rows = self.task.encode(examples[start : start + _CHUNK], self.tokenizer, self.settings.max_length,
                                     windows=self.settings.windows)
@@ -113,6 +114,7 @@ class Bundle:
                 with torch.inference_mode():
                     for i, one in zip(index, ask(model, batch), strict=True):
                         found[i] = one
+                spare.release()
             out += found
             memory.release()
         return out

@@ -12,17 +12,18 @@ The data are read as `weitiao tune` reads them, and the test rows are left alone
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from weitiao import splits
-from weitiao.core import files
+from weitiao.core import files, room
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.events import Event
 from weitiao.metrics import LOWER_IS_BETTER
+from weitiao.models import Base
 from weitiao.pipeline import OnEvent, Paths, prepared, shorthands
 from weitiao.planning import advice, candidates, prices, telling
 from weitiao.recipe import Recipe
@@ -113,7 +114,8 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say)
     known = [judging.rung(scene, x) for x in _told(candidates.rungs(task), say)]
     known += [judging.judge(scene, x) for x in _told(
         candidates.bases(report["language"], name, task, named), say)]
-    memory = prices.free_gb()
+    there = room.memory()
+    memory = there.bytes / 1e9 if there else None
     result: dict[str, Any] = {
         "task": name, "kind": kind, "language": report["language"], "rows": rows, "sample": len(scene.rows),
         "folds": len(scene.folds), "seed": recipe.seed, "memory_gb": memory,
@@ -121,15 +123,45 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say)
         "candidates": [_candidate(scene, x, known) for x in known],
         "usual": list(candidates.usual(report["language"], task, recipe.model.hub)),
     }
+    pay = _Till(run, recipe, kind, memory, say)
     for one, judged in zip(result["candidates"], known, strict=True):
         if judged.base is not None:
-            say(t("The price of {n} …", "正在估算 {n} 的代价……", n=judged.name))
-            one["prices"] = [asdict(prices.price(run, recipe, judged.name, method, memory))
-                             for method in prices.methods(judged.base, kind)]
+            one["prices"] = pay.first(judged.base)
     result["advice"] = advice.advise(result)
+    for one, judged in zip(result["candidates"], known, strict=True):
+        if judged.base is not None and judged.name == result["advice"]["model"]:
+            one["prices"] += pay.others(judged.base, one["prices"])
     leader = next((x for x in known if x.name == result["advice"]["judge"]), None)
     result["curve"] = _curve(scene, leader, rows, say)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Till:
+    """Prices bases: each measurement takes a process and some of the person's time, so no more than needed."""
+
+    run: Run
+    recipe: Recipe
+    kind: str
+    memory: float | None
+    say: Say
+
+    def first(self, base: Base) -> list[dict[str, Any]]:
+        """The methods, the dearest first, up to one that can be had."""
+        found: list[dict[str, Any]] = []
+        for method in prices.methods(base, self.kind):
+            found.append(self._price(base, method))
+            if not found[-1]["unfit"]:
+                break
+        return found
+
+    def others(self, base: Base, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The methods that are not known yet."""
+        return [self._price(base, m) for m in prices.methods(base, self.kind) if m not in {x["method"] for x in known}]
+
+    def _price(self, base: Base, method: str) -> dict[str, Any]:
+        self.say(t("The price of {n}, {m} …", "正在估算 {n}、{m} 的代价……", n=base.name, m=method))
+        return asdict(prices.price(self.run, self.recipe, base.name, method, self.memory))
 
 
 def _told(names: Sequence[str], say: Say) -> Any:

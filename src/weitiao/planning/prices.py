@@ -3,8 +3,8 @@
 >>> price(run, recipe, "e5-small", "lora")
 Price(method='lora', seconds=93.0, memory_gb=1.2, disk_gb=0.5, unfit='')
 
-A child process, because memory that one candidate took is not given back for the next to be measured in, and because one
-that does not fit the machine may take its process along.
+A child process, because memory that one candidate took is not given back for the next to be measured in, and because
+one that does not fit the machine may take its process along.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from weitiao.core import i18n
 from weitiao.core.errors import WeitiaoError
@@ -32,7 +33,7 @@ class Price:
 
     Args:
         method: its name.
-        seconds: of tuning.
+        seconds: of the whole run, as `tuning.costs` measures it.
         memory_gb: peak of the process.
         disk_gb: largest at any time, checkpoints included.
         unfit: why this base and method do not go together or do not fit, "" where they do.
@@ -81,34 +82,25 @@ def price(run: Run, recipe: Recipe, base: str, method: str, memory: float | None
     return found
 
 
-def free_gb() -> float | None:
-    """Memory that a new process can have; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    found = next((x for x in lines if x.startswith("MemAvailable:")), "")
-    return int(found.split()[1]) / 1e6 if found else None
-
-
 def main() -> None:
     """The child: an order on standard input, the price as JSON on the last line of standard output."""
     order = json.loads(sys.stdin.read())
     i18n.use(order["language"])
     try:
-        found = _measured(Run(Path(order["folder"])), Recipe.parse(order["recipe"]))
+        found: dict[str, Any] = _measured(Run(Path(order["folder"])), Recipe.parse(order["recipe"]))
     except WeitiaoError as e:
-        found = {"unfit": e.what}
+        found = {"unfit": e.what + (f" ({e.fix})" if e.fix else "")}
     sys.stdout.write("\n" + json.dumps(found) + "\n")
 
 
 def _measured(run: Run, recipe: Recipe) -> dict[str, float]:
-    from weitiao import select
-    from weitiao.core import files
+    from weitiao import select, splits
+    from weitiao.tuning import costs
 
-    select.select(recipe, run)
-    cost = files.read_json(run.folder / "select" / "decision.json")["forecast"]
-    return {"seconds": cost["seconds"], "memory_gb": cost["memory_gb"], "disk_gb": cost["disk_gb"]}
+    resolved = select.select(recipe, run)
+    _, task = splits.load_task(run)
+    cost = costs.price(resolved, task, {part: splits.load(run, part) for part in splits.PARTS})
+    return {"seconds": cost.total, "memory_gb": cost.memory_gb, "disk_gb": cost.disk_gb}
 
 
 if __name__ == "__main__":

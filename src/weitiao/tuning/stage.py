@@ -27,7 +27,7 @@ from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
-from weitiao.tuning import fit
+from weitiao.tuning import OUTCOME, fit, fits, foretold
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.validate import rows_and_loss
 
@@ -37,10 +37,13 @@ _SHOWN = 8  # places named of rows of a kind
 def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
     """Tune the base model on the run's training rows and save the bundle.
 
-    Raises what `fit` raises, and ModelError where base and method do not go together.
+    Raises what `fit` raises, TrainingError `plan.no_memory` and `plan.no_disk` before anything is loaded, and
+    ModelError where base and method do not go together.
     """
     name, task = load_task(run)
     parts = {part: load(run, part) for part in ("train", "validation")}
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    fits.bound(recipe, base, run.folder, task.head().kind)
     made = ready(recipe, task, parts)
     for note in made.model.notes:
         on_event(Note(note))
@@ -51,6 +54,8 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     validation = made.rows["validation"]
     outcome = fit(recipe, run.folder, model=made.model, task=task, train=made.rows["train"], validation=validation,
                   on_event=on_event, allow_inexact=allow_inexact)
+    if against := foretold.sentence(files.read_json(run.folder / "tune" / OUTCOME)):
+        on_event(Note(against))
     method = methods.load(recipe.method["name"])
     adapter = method.adapter(made.model)
     model = method.merge(made.model)
