@@ -3,8 +3,8 @@
     python benchmarks/rank_bases.py tune DATA WORK [--one]      each base tuned on each set: WORK/tuned.jsonl
 
 DATA holds the folders named in `SETS`. Of each set a few hundred training rows and at most 800 test rows are drawn by
-seed 1, and every base is tuned on the same ones with the defaults, seed 1. Beside the starters stand some of them with their
-upper layers cut off, so that there are six bases of five sizes. A pair that stands in the file is not run again.
+seed 1, and every base is tuned on the same ones with the defaults, seed 1. Beside the starters stand some of them with
+their upper layers cut off, so that there are six bases of five sizes. A pair that stands in the file is not run again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ SETS = (
     Set("goemotions", 400, {"name": "classify", "multi_label": True}, columns={"text": "text", "label": "labels"}),
     Set("kdconv-utterance-zh", 300, CLASSIFY),
 )
-CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6), "e5-small-3": ("e5-small", 3)}  # name: starter, layers that are kept
+# Name: starter, and how many of its layers are kept.
+CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6), "e5-small-3": ("e5-small", 3)}
 RUNGS = ("tfidf", "vectors")
 BASES = ("minilm", "minilm-3", "e5-small-3", "e5-small-6", "e5-small", "smollm2-135m")
 
@@ -168,10 +169,7 @@ def rank(data: Path, work: Path, one: bool) -> bool:
             run = Run.create(Path(scratch) / "run", asked.to_toml(), asked.hash, {})
             prepare(asked, run)
             scene, _ = judging.scene(run, asked, 2000)
-            if name in RUNGS:
-                got = judging.rung(scene, name)
-            else:
-                got = judging.judge(scene, base(name, work))
+            got = judging.rung(scene, name) if name in RUNGS else judging.judge(scene, base(name, work))
             row = {"set": found.name, "base": name, "probe": got.score and got.score.value, "logme": got.logme,
                    "h_score": got.h_score, "parameters": got.base.parameters if got.base else 0,
                    "seconds": round(got.seconds, 1), "unfit": got.unfit}

@@ -3,8 +3,8 @@
 >>> logme(features, labels), h_score(features, labels)      # (n, d) and (n,): larger is better
 (0.31, 4.8)
 
-Both take seconds where tuning takes minutes. Neither is in a unit that means something by itself: they compare models on
-the same rows.
+Both take seconds where tuning takes minutes. Neither is in a unit that means something by itself: they compare models
+on the same rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def columns(targets: NDArray[Any]) -> Array:
     are."""
     if targets.ndim == 1 and targets.dtype.kind in "iu":
         found = np.unique(targets)
-        return (targets[:, None] == found).astype(np.float64)
+        return np.asarray(targets[:, None] == found, np.float64)
     return np.asarray(targets, np.float64).reshape(len(targets), -1)
 
 

@@ -12,10 +12,10 @@ The data are read as `weitiao tune` reads them, and the test rows are left alone
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao import splits
 from weitiao.core import files, room
@@ -28,6 +28,9 @@ from weitiao.pipeline import OnEvent, Paths, prepared, shorthands
 from weitiao.planning import advice, candidates, prices, telling
 from weitiao.recipe import Recipe
 from weitiao.run import Run
+
+if TYPE_CHECKING:
+    from weitiao.planning.judging import Judged, Scene
 
 __all__ = ["Planned", "plan", "start"]
 
@@ -164,13 +167,13 @@ class _Till:
         return asdict(prices.price(self.run, self.recipe, base.name, method, self.memory))
 
 
-def _told(names: Sequence[str], say: Say) -> Any:
+def _told(names: Sequence[str], say: Say) -> Iterator[str]:
     for name in names:
         say(t("Looking at {n} …", "正在考察 {n}……", n=telling.title(name)))
         yield name
 
 
-def _candidate(scene: Any, judged: Any, known: Sequence[Any]) -> dict[str, Any]:
+def _candidate(scene: Scene, judged: Judged, known: Sequence[Judged]) -> dict[str, Any]:
     """As it stands in plan.json; `against` compares it with each other judged one."""
     from weitiao.planning import judging
 
@@ -185,11 +188,11 @@ def _candidate(scene: Any, judged: Any, known: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _curve(scene: Any, leader: Any, rows: int, say: Say) -> dict[str, Any] | None:
+def _curve(scene: Scene, leader: Judged | None, rows: int, say: Say) -> dict[str, Any] | None:
     """The learning curve of the best candidate, None where there is none to fit."""
     from weitiao.planning import curve
 
-    if leader is None or leader.learn is None or len(scene.rows) < 3 * curve.LEAST:
+    if leader is None or leader.learn is None or leader.score is None or len(scene.rows) < 3 * curve.LEAST:
         return None
     say(t("What more labels would buy …", "正在估计增加标注的收益……"))
     task, metric = scene.task(), leader.score.name

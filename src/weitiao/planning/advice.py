@@ -30,7 +30,7 @@ def advise(result: Mapping[str, Any]) -> dict[str, str]:
     found: Sequence[One] = result["candidates"]
     rungs = _ranked([x for x in found if x["rung"] and x["score"]], sign)
     scored = _ranked([x for x in found if not x["rung"] and x["score"] and method(x)], sign)
-    judges = _ranked([x for x in (*rungs, *scored)], sign)
+    judges = _ranked([*rungs, *scored], sign)
     judge = judges[0]["name"] if judges else ""
     if not scored:
         return {**_unranked(found, rungs), "judge": judge}

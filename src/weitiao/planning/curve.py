@@ -7,9 +7,9 @@ Gain(value=0.018, low=0.011, high=0.026)
     error(n) = a + b · n^(−c),   a, b ≥ 0     (Cortes et al. 1993, "Learning Curves: Asymptotic Values and Rate of
                                                Convergence"; Rosenfeld et al. 2020, arXiv:1909.12673)
 
-where error is 1 − metric. Nested parts of each fold's training rows are learnt, several orders of the rows, and judged on
-the fold's other rows. The interval is a bootstrap over the judged rows and over the orders: each draw has a curve of its
-own. It knows nothing of what the form itself gets wrong, far outside the sizes that were seen.
+where error is 1 − metric. Nested parts of each fold's training rows are learnt, several orders of the rows, and judged
+on the fold's other rows. The interval is a bootstrap over the judged rows and over the orders: each draw has a curve of
+its own. It knows nothing of what the form itself gets wrong, far outside the sizes that were seen.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Curve:
     def enough(self, rows: int, step: int, least: float) -> int | None:
         """From how many rows on (1, 2 or 5 times a power of ten) `step` more buy less than `least`; None where that is
         beyond a hundred times the rows at hand."""
-        for size in (m * 10**k for k in range(2, 10) for m in (1, 2, 5)):
+        for size in (m * int(10**k) for k in range(2, 10) for m in (1, 2, 5)):
             if size > _FAR * rows:
                 return None
             if size >= rows and self.error(size) - self.error(size + step) < least:

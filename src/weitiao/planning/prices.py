@@ -66,7 +66,7 @@ def price(run: Run, recipe: Recipe, base: str, method: str, memory: float | None
     wanted = recipe.updated({"model": {"name": base}, "method": {"name": method}})
     order = json.dumps({"folder": str(run.folder), "recipe": wanted.to_toml(), "language": i18n.language()})
     try:
-        done = subprocess.run([sys.executable, "-m", __name__], input=order, capture_output=True, text=True,
+        done = subprocess.run([sys.executable, "-m", __name__], input=order, capture_output=True,  # noqa: S603
                               encoding="utf-8", timeout=_LONGEST, check=False)
     except subprocess.TimeoutExpired:
         return Price(method, unfit=t("its first steps took longer than {m} min", "最初几步已超过 {m} 分钟",

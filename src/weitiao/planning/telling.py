@@ -49,10 +49,11 @@ def _one(result: Result, name: str) -> Mapping[str, Any]:
 def _rung(result: Result, chosen: Mapping[str, Any]) -> str:
     name, rival = title(chosen["name"]), result["advice"]["rival"]
     if not rival:
-        return t("{n} is the honest answer: no base can be tuned here", "{n} 就是合适的答案：本机无法微调任何基座", n=name)
+        return t("{n} is the honest answer: no base can be tuned here", "{n} 就是合适的答案：本机无法微调任何基座",
+                 n=name)
     return t("{n} is the honest answer: it is ahead of the best frozen base, {b}, by {d}, more than tuning has added "
-             "where we measured it", "{n} 就是合适的答案：它比最好的冻结基座 {b} 高出 {d}，超过我们实测中微调带来的提升",
-             n=name, b=rival, d=_difference(chosen["against"][rival]))
+             "where we measured it",
+             "{n} 就是合适的答案：它比最好的冻结基座 {b} 高出 {d}，超过我们实测中微调带来的提升", n=name, b=rival, d=_difference(chosen["against"][rival]))
 
 
 def _why(result: Result, chosen: Mapping[str, Any]) -> str:
@@ -62,7 +63,8 @@ def _why(result: Result, chosen: Mapping[str, Any]) -> str:
                  "该任务无法在不微调的情况下排序，它是适用的基座中最小的")
     parts = [_beside(chosen["against"][found["rival"]], title(found["rival"]))] if found["rival"] else []
     if found["best"] != chosen["name"]:
-        parts.append(t("{b} is not established to be better ({d}) and costs more", "{b} 未被证实更好（{d}），代价却更高",
+        parts.append(t("{b} is not established to be better ({d}) and costs more",
+                       "{b} 未被证实更好（{d}），代价却更高",
                        b=found["best"], d=_difference(_one(result, found["best"])["against"][chosen["name"]])))
     return "; ".join(parts) or t("the best of those looked at", "所考察的基座中最好")
 
@@ -122,8 +124,8 @@ def notes(result: Result) -> list[str]:
         lines.append(t("usual for this language on the hub, and not looked at: {u} (add with --model)",
                        "模型站上该语言常用、此次未考察：{u}（用 --model 加入）", u=", ".join(result["usual"])))
     else:
-        lines.append(t("no model hub can be reached: only what is on this machine and in the package index was looked at",
-                       "无法访问模型站：只考察了本机和包索引中的基座"))
+        lines.append(t("no model hub can be reached: only what is on this machine and in the package index was looked "
+                       "at", "无法访问模型站：只考察了本机和包索引中的基座"))
     return lines
 
 
@@ -143,7 +145,8 @@ def ranking(result: Result) -> tuple[list[str], list[list[str]]]:
 def _score(score: Mapping[str, Any] | None) -> str:
     if not score:
         return "–"
-    return f"{naming.number(score['name'], score['value'])} {naming.interval(score['name'], score['low'], score['high'])}"
+    name = score["name"]
+    return f"{naming.number(name, score['value'])} {naming.interval(name, score['low'], score['high'])}"
 
 
 def _plain(value: float | None, digits: int) -> str:
