@@ -1,6 +1,8 @@
 """Does a ranking without tuning agree with tuning?
 
     python benchmarks/rank_bases.py tune DATA WORK [--one]      each base tuned on each set: WORK/tuned.jsonl
+    python benchmarks/rank_bases.py rank DATA WORK [--one]      each base judged frozen: WORK/ranked.jsonl
+    python benchmarks/rank_bases.py table DATA WORK             benchmarks/results/ranking.md
 
 DATA holds the folders named in `SETS`. Of each set a few hundred training rows and at most 800 test rows are drawn by
 seed 1, and every base is tuned on the same ones with the defaults, seed 1. Beside the starters stand some of them with
@@ -16,15 +18,19 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import kendalltau, weightedtau
 
 from weitiao import models, pipeline
 from weitiao.evaluate import baselines
 from weitiao.planning import judging
 from weitiao.prepare import prepare
 from weitiao.recipe import Recipe
-from weitiao.run import Run
+from weitiao.run import Run, machine
 from weitiao.splits import load, load_task
 
 SEED = 1
@@ -186,14 +192,89 @@ def rung_score(run: Run, asked: Recipe, name: str) -> float:
     return float(task.score(made.outputs, [e.target for e in test])[0].value)
 
 
+# -- table ---------------------------------------------------------------------------------------------------------
+
+RULES = {"probe": "a linear model on frozen features, cross-validated", "logme": "LogME", "h_score": "H-score",
+         "largest": "take the largest", "smallest": "take the smallest"}
+
+
+def judged(rule: str, one: dict[str, Any]) -> float | None:
+    """What a rule thinks of a base: more is better."""
+    sizes = {"largest": one["parameters"], "smallest": -one["parameters"]}
+    value = sizes[rule] if rule in sizes else one[rule]
+    return None if value is None else float(value)
+
+
+def agreement(rule: str, bases: list[dict[str, Any]]) -> tuple[float, float, float] | None:
+    """Kendall's tau and weighted tau between rule and tuned scores, and the regret of the rule's first choice; None
+    where the rule says nothing of this set."""
+    said = [judged(rule, x) for x in bases]
+    if None in said:
+        return None
+    tuned = [x["value"] for x in bases]
+    first = max(range(len(bases)), key=lambda i: said[i] or 0.0)
+    return (float(kendalltau(said, tuned)[0]), float(weightedtau(said, tuned, rank=None)[0]),
+            max(tuned) - tuned[first])
+
+
+def joined(work: Path) -> dict[str, list[dict[str, Any]]]:
+    """Per set the bases and rungs of which both is known."""
+    tuned = {(x["set"], x["base"]): x for x in lines(work / "tuned.jsonl")}
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for x in lines(work / "ranked.jsonl"):
+        if x["base"] in RUNGS or (x["set"], x["base"]) in tuned:
+            found[x["set"]].append({**tuned.get((x["set"], x["base"]), {}), **x})
+    return found
+
+
+def table(work: Path) -> None:
+    """Write benchmarks/results/ranking.md."""
+    sets = {name: rows for name, rows in joined(work).items()
+            if sum(x["base"] not in RUNGS for x in rows) >= len(BASES) - 1}
+    sums, details = defaultdict(list), []
+    for name, rows in sets.items():
+        bases = [x for x in rows if x["base"] not in RUNGS]
+        for rule in RULES:
+            if got := agreement(rule, bases):
+                sums[rule].append(got)
+        for x in rows:
+            numbers = [x["value"], x["probe"], x["logme"], x["h_score"]]
+            shown = " | ".join("–" if v is None else f"{v:.3f}" for v in numbers)
+            details.append(f"| {name} | {x['base']} | {x['parameters'] / 1e6:.0f} M | {shown} | {x['seconds']:g} |")
+    means = [f"| {RULES[rule]} | {len(got)} | " + " | ".join(f"{v:+.2f}" for v in np.mean(got, axis=0)[:2])
+             + f" | {100 * np.mean(got, axis=0)[2]:.1f} | {100 * max(x[2] for x in got):.1f} |"
+             for rule, got in sums.items()]
+    facts = machine()
+    text = f"""# Does a ranking without tuning agree with tuning?
+
+{datetime.now(UTC):%Y-%m-%d}, {facts["processor"]}, torch {facts["libraries"]["torch"]}, seed {SEED}, one run each.
+`python benchmarks/rank_bases.py tune DATA WORK`, then `rank`, then `table`. The bases were tuned with the defaults on the
+same {", ".join(f"{s.rows * 77 if s.each else s.rows} ({s.name})" for s in SETS if s.name in sets)} training rows and judged on
+at most {TEST_ROWS} test rows: differences between bases of some 3 points are within chance.
+
+Regret: what the rule's first choice is worse than the best base when tuned, in points (hundredths of the metric).
+
+| rule | sets | Kendall's tau | weighted tau | mean regret | largest regret |
+|---|--:|--:|--:|--:|--:|
+""" + "\n".join(means) + """
+
+| set | base or rung | parameters | tuned (rungs: fitted), test | cross-validated, frozen | LogME | H-score | seconds |
+|---|---|--:|--:|--:|--:|--:|--:|
+""" + "\n".join(details) + "\n"
+    (Path(__file__).resolve().parent / "results" / "ranking.md").write_text(text, "utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("tune", "rank"))
+    parser.add_argument("what", choices=("tune", "rank", "table"))
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--one", action="store_true", help="only the next pair; exits with 3 where none is left")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
+    if asked.what == "table":
+        table(asked.work)
+        return 0
     return 0 if {"tune": tune, "rank": rank}[asked.what](asked.data, asked.work, asked.one) else 3
 
 

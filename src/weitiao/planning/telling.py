@@ -53,7 +53,8 @@ def _rung(result: Result, chosen: Mapping[str, Any]) -> str:
                  n=name)
     return t("{n} is the honest answer: it is ahead of the best frozen base, {b}, by {d}, more than tuning has added "
              "where we measured it",
-             "{n} 就是合适的答案：它比最好的冻结基座 {b} 高出 {d}，超过我们实测中微调带来的提升", n=name, b=rival, d=_difference(chosen["against"][rival]))
+             "{n} 就是合适的答案：它比最好的冻结基座 {b} 高出 {d}，超过我们实测中微调带来的提升", n=name, b=rival,
+             d=_difference(chosen["against"][rival]))
 
 
 def _why(result: Result, chosen: Mapping[str, Any]) -> str:
