@@ -4,9 +4,9 @@
     python benchmarks/learning_curves.py DATA WORK --table     benchmarks/results/learning_curves.md
 
 Of each set of `rank_bases.SETS` 2,000 training rows and at most 1,000 test rows are drawn. Half of the training rows
-are "at hand": the curve is fitted on them alone, as `plan` does, and says what as many again would buy. What they do buy
-is seen on the test rows: the learner trained on that half, and on all. That, too, is known only to its own chance, so
-its mean over the seeds is what an interval should hold.
+are "at hand": the curve is fitted on them alone, as `plan` does, and says what as many again would buy. What they do
+buy is seen on the test rows: the learner trained on that half, and on all. That, too, is known only to its own chance,
+so its mean over the seeds is what an interval should hold.
 """
 
 from __future__ import annotations

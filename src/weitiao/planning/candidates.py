@@ -16,7 +16,7 @@ from weitiao.tasks import Task
 
 _RUNGS = {"sequence": ("tfidf", "vectors"), "tokens": ("context",)}
 _KINDS = {"sequence": ("encoder", "decoder"), "tokens": ("encoder", "decoder"), "span": ("encoder",),
-          "language": ("decoder",), "corpus": ("encoder", "decoder")}
+          "language": ("decoder",), "corpus": ("encoder",)}
 _USUAL = {
     ("en", False): ("answerdotai/ModernBERT-base", "FacebookAI/roberta-base"),
     ("zh", False): ("BAAI/bge-small-zh-v1.5", "BAAI/bge-base-zh-v1.5"),

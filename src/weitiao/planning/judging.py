@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 1000
-_BYTES = {"sequence": 1_000_000, "tokens": 200_000, "span": 0, "language": 100_000, "corpus": 100_000}
+_BYTES = {"sequence": 1_000_000, "tokens": 150_000, "span": 0, "language": 100_000, "corpus": 100_000}
 """Of text that a candidate reads, by `HeadSpec.kind`: some four bytes make a token."""
 _FEWEST = 50  # rows, however long they are
 _WIDTH = 384  # of small bases: for such, bf16 pays last
