@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,15 @@ def test_a_hub_answers_or_does_not(error: Exception | None, reached: bool, monke
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr("weitiao.planning.candidates.request.urlopen", opened)
     assert candidates.reachable() is reached
+
+
+def test_a_score_that_is_no_number_is_none(tmp_path: Path) -> None:
+    rows = [{"text": "the movie", "stars": float(i % 3)} for i in range(30)]
+    for i, row in enumerate(rows):
+        row["text"] = "abcdefghijklmnopqrstuvwxyzABCD"[i]  # nothing in common: every answer is the mean of its fold
+    seen = scene(tmp_path, rows, {"name": "regress"}, {"text": "text", "label": "stars"})
+    constant = judging.Judged("x", score=judging.rung(seen, "tfidf").score)
+    assert constant.score is not None
+    undefined = replace(constant, score=replace(constant.score, value=float("nan")))
+    assert judging._defined(constant) is constant and judging._defined(undefined).score is None
+    assert "not defined" in judging._defined(undefined).unfit

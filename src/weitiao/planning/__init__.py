@@ -21,7 +21,7 @@ from weitiao import splits
 from weitiao.core import files, room
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
-from weitiao.events import Event
+from weitiao.events import Download, Event
 from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.models import Base
 from weitiao.pipeline import OnEvent, Paths, prepared, shorthands
@@ -90,7 +90,7 @@ def start(recipe: Recipe, *, models: Sequence[str] = (), sample: int = ROWS, out
     with tempfile.TemporaryDirectory(prefix="weitiao-plan-") as scratch:
         run = Run.create(Path(scratch) / "run", recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
         prepared(recipe, run, listen)
-        result = _work(run, recipe, models, sample, say)
+        result = _work(run, recipe, models, sample, say, listen)
     if out is not None:
         from weitiao.planning import page
 
@@ -107,7 +107,7 @@ def _ours(out: Path) -> None:
                        fix=t("choose another --out", "请换一个 --out"))
 
 
-def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say) -> dict[str, Any]:
+def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say, listen: OnEvent) -> dict[str, Any]:
     from weitiao.planning import judging
 
     report = files.read_json(run.folder / "prepare" / "report.json")
@@ -115,8 +115,9 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say)
     kind = task.head().kind
     scene, rows = judging.scene(run, recipe, sample)
     known = [judging.rung(scene, x) for x in _told(candidates.rungs(task), say)]
-    known += [judging.judge(scene, x) for x in _told(
-        candidates.bases(report["language"], name, task, named), say)]
+    bases = candidates.bases(report["language"], name, task, named)
+    known += [judging.judge(scene, x, lambda n, done, total: listen(Download(n, done, total)))
+              for x in _told(bases, say)]
     there = room.memory()
     memory = there.bytes / 1e9 if there else None
     result: dict[str, Any] = {

@@ -10,6 +10,7 @@ much of the way it has gone already.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -83,6 +84,7 @@ class Judged:
 
     Args:
         name: of the rung or the base.
+        rung: it learns from the rows alone.
         base: what the base's files say; None for rungs, and where it could not be had.
         score: cross-validated (or bits per byte); None where this task is not ranked, or the candidate failed.
         outputs: for the judged rows, in their order.
@@ -93,6 +95,7 @@ class Judged:
     """
 
     name: str
+    rung: bool = False
     base: models.Base | None = None
     score: Score | None = None
     outputs: Sequence[Any] = ()
@@ -101,11 +104,6 @@ class Judged:
     seconds: float = 0.0
     unfit: str = ""
     learn: Learner | None = None
-
-    @property
-    def rung(self) -> bool:
-        """Does it learn from the rows alone?"""
-        return self.base is None and not self.unfit
 
 
 def scene(run: Run, recipe: Recipe, most: int) -> tuple[Scene, int]:
@@ -144,7 +142,15 @@ def rung(scene: Scene, name: str) -> Judged:
         return made.outputs
 
     outputs, score = _validated(scene, task, learn)
-    return Judged(name, None, score, outputs, seconds=time.perf_counter() - began, learn=learn)
+    return _defined(Judged(name, True, None, score, outputs, seconds=time.perf_counter() - began, learn=learn))
+
+
+def _defined(judged: Judged) -> Judged:
+    """A correlation with equal answers is no number: then there is no score."""
+    if judged.score is None or math.isfinite(judged.score.value):
+        return judged
+    return replace(judged, score=None, outputs=(), learn=None,
+                   unfit=t("its score is not defined on these rows", "在这些数据上分数没有定义"))
 
 
 def judge(scene: Scene, name: str, progress: models.Progress | None = None) -> Judged:
@@ -155,7 +161,7 @@ def judge(scene: Scene, name: str, progress: models.Progress | None = None) -> J
         found = _judged(scene, base)
     except WeitiaoError as e:
         return Judged(name, unfit=e.what, seconds=time.perf_counter() - began)
-    return replace(found, seconds=time.perf_counter() - began)
+    return _defined(replace(found, seconds=time.perf_counter() - began))
 
 
 def _judged(scene: Scene, base: models.Base) -> Judged:
@@ -166,13 +172,13 @@ def _judged(scene: Scene, base: models.Base) -> Judged:
     case = Case(task, (), (), recipe, scene.device, scene.bf16)
     kind = task.head().kind
     if kind == "span":
-        return Judged(base.name, base)
+        return Judged(base.name, base=base)
     if kind in ("language", "corpus"):
         return _written(scene, case, base)
     features, targets, learn = _sequence(scene, case) if kind == "sequence" else _tokens(scene, case)
     outputs, score = _validated(scene, task, learn)
     single = targets.ndim == 1 and targets.dtype.kind in "iu"
-    return Judged(base.name, base, score, outputs, transfer.logme(features, targets),
+    return Judged(base.name, False, base, score, outputs, transfer.logme(features, targets),
                   transfer.h_score(features, targets) if single else None, learn=learn)
 
 
@@ -214,7 +220,7 @@ def _written(scene: Scene, case: Case, base: models.Base) -> Judged:
     from weitiao.models.build import build
 
     if base.kind == "encoder":
-        return Judged(base.name, base, unfit=t("it has no head of its own for this task, so it is not ranked",
+        return Judged(base.name, base=base, unfit=t("it has no head of its own for this task, so it is not ranked",
                                                "该基座没有适用于此任务的输出头，无法排序"))
     task, recipe = case.task, case.recipe
     model = build(base, task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(scene.device)
@@ -224,7 +230,7 @@ def _written(scene: Scene, case: Case, base: models.Base) -> Judged:
     ask: Callable[..., list[Score]] = task.score_rows if task.likelihood else task.score
     costs = bundle.forward(scene.rows) if task.likelihood else bundle.outputs(scene.rows)
     scores = ask(costs, targets, seed=recipe.seed, resamples=RESAMPLES)
-    return Judged(base.name, base, next(s for s in scores if s.name == "bits_per_byte"), costs)
+    return Judged(base.name, False, base, next(s for s in scores if s.name == "bits_per_byte"), costs)
 
 
 def compare(scene: Scene, first: Judged, second: Judged) -> Paired:
