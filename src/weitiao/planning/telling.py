@@ -99,11 +99,11 @@ def curve(result: Result) -> list[str]:
     if not found:
         return []
     name, gain = result["metric"], found["gain"]
-    lines = [t("{k:,} more labels are expected to buy {g} ± {h}{u} (judged by {j} on {s:,} of {n:,} training rows)",
-               "再增加 {k:,} 条标注预计提升 {g} ± {h}{u}（由 {j} 在 {n:,} 条训练数据中的 {s:,} 条上估计）",
-               k=found["step"], g=naming.bare(name, gain["value"]), u=_unit(name),
-               h=naming.bare(name, (gain["high"] - gain["low"]) / 2), j=_judge(result, found["judge"]),
-               s=result["sample"], n=result["rows"])]
+    far = max(gain["high"] - gain["value"], gain["value"] - gain["low"])  # the interval is not symmetric
+    lines = [t("{k:,} more labels are expected to buy {g} ± {h}{u} (judged by {j} on {s:,} of {n:,} training rows, not "
+               "by tuning)", "再增加 {k:,} 条标注预计提升 {g} ± {h}{u}（由{j}在 {n:,} 条训练数据中的 {s:,} 条上估计，"
+               "并非微调结果）", k=found["step"], g=naming.bare(name, gain["value"]), u=_unit(name),
+               h=naming.bare(name, far), j=_judge(result, found["judge"]), s=result["sample"], n=result["rows"])]
     least = f"{naming.bare(name, found['least'])}{_unit(name)}"
     lines.append(t("so many buy less than {l} after {n:,} rows", "达到 {n:,} 条之后，同样数量的提升不足 {l}", l=least,
                    n=found["enough"]) if found["enough"] else
@@ -115,7 +115,7 @@ def curve(result: Result) -> list[str]:
 def _judge(result: Result, name: str) -> str:
     if _one(result, name)["rung"]:
         return title(name)
-    return t("a linear model on frozen {n}", "冻结的 {n} 上的线性模型", n=name)
+    return t("a linear model on frozen {n}", "冻结的 {n} 之上的线性模型", n=name)
 
 
 def notes(result: Result) -> list[str]:
