@@ -116,13 +116,13 @@ def measure(case: Case, data: Path, out: Path) -> dict[str, Any]:
     fact = timed([sys.executable, "-m", "weitiao", "tune", "--recipe", str(folder / "asked.toml"), "--out",
                   str(folder / "run")], folder / "tune.log")
     stages = {k: v["seconds"] for k, v in json.loads((folder / "run" / "manifest.json").read_text())["stages"].items()}
-    outcome = json.loads((folder / "run" / "tune" / "outcome.json").read_text())
+    costs = json.loads((folder / "run" / "tune" / "costs.json").read_text())
     disk = sum(p.stat().st_size for p in (folder / "run").rglob("*") if p.is_file())
     plan = json.loads((folder / "planned" / "select" / "decision.json").read_text())["forecast"]
     for name in ("planned", "run"):
         shutil.rmtree(folder / name)
     return {"name": case.name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "begin": begin, "price": priced,
-            "cost": cost, "fact": fact, "stages": stages, "outcome": outcome, "disk_gb": round(disk / 1e9, 3),
+            "cost": cost, "fact": fact, "stages": stages, "costs": costs, "disk_gb": round(disk / 1e9, 3),
             "plan": plan}
 
 

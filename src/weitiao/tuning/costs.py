@@ -25,10 +25,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from weitiao import bundle, methods, tasks
+from weitiao import bundle, methods, models, tasks
 from weitiao.core import energy, memory
 from weitiao.core.i18n import t
 from weitiao.example import Example
+from weitiao.models import needs
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
@@ -83,7 +84,7 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
     Raises what building the model raises, and TrainingError `plan.no_memory` where one pass cannot be made.
     """
     watch, meter, task = Stopwatch(), energy.Meter(), copy.deepcopy(task)  # the caller's meets another base
-    beside = max(0, (resident or 0) - (memory.resident() or 0))
+    beside = max(0, (resident or 0) - _after_selecting(recipe))
     some = {part: _some(parts.get(part, ()), most) for part, most in _ROWS.items()}
     made = ready(recipe, task, some)
     load_time, counts = watch.read(), {part: len(parts.get(part, ())) for part in _ROWS}
@@ -107,6 +108,15 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
         {k: round(v / 1e9, 3) for k, v in most.items()}, round(course.disk / 1e9, 3),
         None if joules is None else round(joules / spent.wall * total.wall / 3600, 3), course.steps,
         round(course.tokens_per_row, 1), _how(course, tasks.baselines(task, recipe.evaluate.baselines)))
+
+
+def _after_selecting(recipe: Recipe) -> int:
+    """Bytes that this process holds once it has met the base's tokenizer and config, as select does."""
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    models.tokenizer(base.folder)
+    needs.shape(base)
+    memory.release()
+    return memory.resident() or 0
 
 
 def _some(examples: Sequence[Example], most: int) -> list[Example]:
