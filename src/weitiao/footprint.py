@@ -1,6 +1,6 @@
 """Peak memory and disk of a recipe, by formula: instant, before anything is loaded (models/needs.py has the terms).
 
->>> gigabytes(recipe, needs.shape(base), Spot(tokens=2035, length=509, each=2, kind="span"))
+>>> gigabytes(recipe, shape_of(base, "span"), Spot(tokens=2035, length=509, each=2, kind="span"))
 3.7
 
 `tuning/costs.py` measures instead.
@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weitiao import methods
-from weitiao.models import needs
+from weitiao.models import Base, needs
 from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
 
@@ -40,6 +40,15 @@ class Spot:
     kind: str
     process: float = PROCESS
     language: str = "other"
+
+
+def shape_of(base: Base, kind: str) -> Shape:
+    """The base's sizes; of an encoder that is to write those of the pair made of it, whose vocabulary is cut to the
+    words in use (tuning/stage.py)."""
+    found = needs.shape(base)
+    if base.kind != "encoder" or kind != "language":
+        return found
+    return replace(found, parameters=2 * (found.parameters - found.embeddings), embeddings=0, layers=2 * found.layers)
 
 
 def gigabytes(recipe: Recipe, shape: Shape, spot: Spot) -> float:

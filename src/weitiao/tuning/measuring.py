@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from weitiao import footprint
 from weitiao.bundle import Bundle, by_length
 from weitiao.core import memory
 from weitiao.example import Example
@@ -40,6 +41,7 @@ _PASSES = 8  # that are chosen by size
 _BUDGET = 8.0  # seconds for passes, after the longest, the shortest and a middling one
 _FEWEST = 3
 _UPDATES = 3
+_TOKEN = 50  # bytes of a token id in tuples of Python, and of its type
 _ANSWERED = 24  # rows that are answered in writing to see how long it takes
 _FROZEN_TOKENS = 8192  # of one pass of a frozen base (evaluate.baselines.BATCH_TOKENS)
 
@@ -105,6 +107,8 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     validated = validating.seconds(packed * judged_rows) * times if times else Seconds(0.0, 0.0)
     tokens = float(np.mean([length * windows for length, windows in rows.sizes]))
     reading = validating.seconds(packed) * (1 / tokens)
+    for part in peaks:
+        peaks[part] += _not_encoded(made, counts, tokens)
     saving, kept = _saved(session, home, tuned.wall + validated.wall, times)
     peaks["save"] = float(memory.peak() or 0)
     return Course({"head": _head(made, prepared, len(rows.encoded) * scale, tokens, reading, few, rows, recipe),
@@ -121,6 +125,13 @@ def _scale(made: Ready, part: str, count: int) -> float:
 def _only(rows: Rows, chosen: Sequence[int]) -> Rows:
     return replace(rows, encoded=[rows.encoded[i] for i in chosen], sources=[rows.sources[i] for i in chosen],
                    targets=[rows.targets[i] for i in chosen])
+
+
+def _not_encoded(made: Ready, counts: Mapping[str, int], tokens: float) -> float:
+    """Bytes of the rows that the run will hold as token ids and were not encoded here."""
+    missing = sum((_scale(made, part, counts[part]) - 1) * len(made.rows[part].encoded)
+                  for part in ("train", "validation") if made.rows[part].encoded)
+    return max(0.0, missing * tokens * _TOKEN)
 
 
 def _joined(first: Rows, second: Rows) -> Rows:
@@ -269,7 +280,7 @@ def judging_memory(recipe: Recipe, task: Task, base: Base, course: Course) -> fl
     """The peak so far, or where a frozen base is asked, too, what it holds beside the tuned model: its weights in
     float32 and in the training precision (evaluate/baselines/frozen.py)."""
     here, peak = memory.resident() or 0, float(memory.peak() or 0)
-    beside = needs.weights(needs.shape(base), 2 if course.precision == "bf16" else 4)
+    beside = needs.weights(footprint.shape_of(base, task.head().kind), 2 if course.precision == "bf16" else 4)
     from weitiao import tasks
 
     asks = set(tasks.baselines(task, recipe.evaluate.baselines)) & {"frozen", "frozen_words", "untouched", "zero_shot"}
