@@ -106,7 +106,9 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     engine.model.train()
     try:
         check_pass(recipe, engine, short, long, moments, kind, root)
-        needed = footprint.HOLES * held(engine, long) + moments + (memory.resident() or 0)
+        most = footprint.HOLES * held(engine, long)
+        memory.release()
+        needed = most + moments + (memory.resident() or 0)
     finally:
         engine.weights.clear()
         engine.model.train(training)
