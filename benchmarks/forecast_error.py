@@ -50,25 +50,26 @@ class Case:
 
 CASES = (
     Case("kdconv-e5-full", "samples/kdconv-utterance-zh", 0, ("model.name=e5-small",)),
-    Case("trec6-minilm-full", "trec6", 0, ("model.name=minilm", "tune.steps=80")),
-    Case("sst2-minilm-lora", "sst2", 2000, ("model.name=minilm", "method.name=lora", "tune.steps=50",
-                                            "evaluate.rows=500")),
-    Case("banking77-minilm-head", "banking77", 2000, ("model.name=minilm", "method.name=head", "tune.steps=80",
-                                                      "evaluate.rows=500")),
-    Case("stsb-minilm-full", "stsb", 3000, ("model.name=minilm", "tune.steps=60", "evaluate.rows=500")),
-    Case("thucnews-e5-freeze", "thucnews-title10", 2000,
-         ("model.name=e5-small", "method.name=freeze", "tune.steps=40", "evaluate.rows=300")),
     Case("cmrc2018-e5-full", "cmrc2018", 200, ("model.name=e5-small", "tune.steps=5", "evaluate.rows=30")),
     Case("e2e-nlg-smollm2-lora", "e2e-nlg", 200, ("model.name=smollm2-135m", "method.name=lora", "tune.steps=4",
                                                   "evaluate.rows=6")),
-    Case("multi30k-bergamot-full", "multi30k-en-de", 1000, ("model.name=bergamot-tiny-enpt", "tune.steps=30",
-                                                            "evaluate.rows=30")),
-    Case("weibo-ner-e5-full", "weibo-ner", 600, ("model.name=e5-small", "tune.steps=25")),
-    Case("squad2-minilm-lora", "squad2-dev-half", 500, ("model.name=minilm", "method.name=lora", "tune.steps=10",
-                                                        "evaluate.rows=60")),
-    Case("debian-docs-e5-pretrain", "debian-docs-zh-pretrain", 40, ("model.name=e5-small", "tune.steps=2")),
-    Case("ocnli-e5-full", "ocnli", 1500, ("model.name=e5-small", "tune.steps=25", "evaluate.rows=200")),
+    Case("thucnews-e5-freeze", "thucnews-title10", 2000,
+         ("model.name=e5-small", "method.name=freeze", "tune.steps=40", "evaluate.rows=300")),
     Case("e2e-nlg-smollm2-full", "e2e-nlg", 150, ("model.name=smollm2-135m", "tune.steps=3", "evaluate.rows=5")),
+    Case("debian-docs-e5-pretrain", "debian-docs-zh-pretrain", 40, ("model.name=e5-small", "tune.steps=2")),
+    Case("weibo-ner-e5-full", "weibo-ner", 600, ("model.name=e5-small", "tune.steps=25")),
+    Case("ocnli-e5-full", "ocnli", 1500, ("model.name=e5-small", "tune.steps=25", "evaluate.rows=200")),
+    Case("trec6-minilm-full", "trec6", 1500, ("model.name=minilm", "tune.steps=60")),
+    Case("sst2-minilm-lora", "sst2", 1000, ("model.name=minilm", "method.name=lora", "tune.steps=30",
+                                            "evaluate.rows=200")),
+    Case("banking77-minilm-head", "banking77", 1000, ("model.name=minilm", "method.name=head", "tune.steps=40",
+                                                      "evaluate.rows=300")),
+    Case("stsb-minilm-full", "stsb", 1500, ("model.name=minilm", "tune.steps=30", "evaluate.rows=300")),
+    Case("nlupp-minilm-full", "nlupp-hotels", 0, ("model.name=minilm", "tune.steps=40")),
+    Case("multi30k-bergamot-full", "multi30k-en-de", 500, ("model.name=bergamot-tiny-enpt", "tune.steps=20",
+                                                           "evaluate.rows=20")),
+    Case("squad2-minilm-lora", "squad2-dev-half", 300, ("model.name=minilm", "method.name=lora", "tune.steps=5",
+                                                        "evaluate.rows=40")),
 )
 
 
@@ -116,13 +117,13 @@ def measure(case: Case, data: Path, out: Path) -> dict[str, Any]:
     fact = timed([sys.executable, "-m", "weitiao", "tune", "--recipe", str(folder / "asked.toml"), "--out",
                   str(folder / "run")], folder / "tune.log")
     stages = {k: v["seconds"] for k, v in json.loads((folder / "run" / "manifest.json").read_text())["stages"].items()}
-    outcome = json.loads((folder / "run" / "tune" / "outcome.json").read_text())
+    costs = json.loads((folder / "run" / "tune" / "costs.json").read_text())
     disk = sum(p.stat().st_size for p in (folder / "run").rglob("*") if p.is_file())
     plan = json.loads((folder / "planned" / "select" / "decision.json").read_text())["forecast"]
     for name in ("planned", "run"):
         shutil.rmtree(folder / name)
     return {"name": case.name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "begin": begin, "price": priced,
-            "cost": cost, "fact": fact, "stages": stages, "outcome": outcome, "disk_gb": round(disk / 1e9, 3),
+            "cost": cost, "fact": fact, "stages": stages, "costs": costs, "disk_gb": round(disk / 1e9, 3),
             "plan": plan}
 
 

@@ -1,6 +1,6 @@
 """Peak memory and disk of a recipe, by formula: instant, before anything is loaded (models/needs.py has the terms).
 
->>> gigabytes(recipe, needs.shape(base), Spot(tokens=2035, length=509, each=2, kind="span"))
+>>> gigabytes(recipe, shape_of(base, "span"), Spot(tokens=2035, length=509, each=2, kind="span"))
 3.7
 
 `tuning/costs.py` measures instead.
@@ -8,15 +8,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weitiao import methods
-from weitiao.models import needs
+from weitiao.models import Base, needs
 from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
 
-HOLES = 1.5  # times a pass's activations: what allocators keep between tensors of other sizes (docs/log.md)
+HOLES = 2.0  # times a pass's activations: what allocators keep between tensors of other sizes (docs/log.md)
 PROCESS = 0.8e9  # bytes of the interpreter, torch, transformers, a tokenizer (measured: 0.6 to 0.8)
+BASE_READERS = frozenset({"few_shot", "frozen", "frozen_words", "untouched", "zero_shot"})
+"""Baselines that hold the untouched base beside the tuned model."""
 _JUDGING = 0.3e9  # bytes of scikit-learn and what tuning leaves (measured)
 _JUDGED_TOKENS = 8192  # of a pass when test rows are answered (bundle.py)
 _JUDGED_WIDTHS = 48  # numbers in float32 for each of these tokens, in times of the hidden width (measured)
@@ -40,6 +42,15 @@ class Spot:
     kind: str
     process: float = PROCESS
     language: str = "other"
+
+
+def shape_of(base: Base, kind: str) -> Shape:
+    """The base's sizes; of an encoder that is to write those of the pair made of it, whose vocabulary is cut to the
+    words in use (tuning/stage.py)."""
+    found = needs.shape(base)
+    if base.kind != "encoder" or kind != "language":
+        return found
+    return replace(found, parameters=2 * (found.parameters - found.embeddings), embeddings=0, layers=2 * found.layers)
 
 
 def gigabytes(recipe: Recipe, shape: Shape, spot: Spot) -> float:

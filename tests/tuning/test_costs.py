@@ -45,7 +45,7 @@ def test_every_task_has_a_price(case: Any, tiny_folders: dict[str, Path], tmp_pa
     cost = costs.price(recipe, task, {p: load(run, p) for p in ("train", "validation", "test")})
     assert set(cost.seconds) == set(cost.cpu_seconds) == PARTS
     assert cost.total == pytest.approx(sum(cost.seconds.values()), abs=0.1)
-    assert all(v >= 0 for v in cost.cpu_seconds.values()) and cost.total > 4
+    assert all(v >= 0 for v in cost.cpu_seconds.values()) and cost.total > 3
     assert cost.steps >= 1 and cost.tokens_per_row > 0 and cost.disk_gb >= 0 and cost.how
     assert task.state() == state
     if memory.peak() is not None:

@@ -85,6 +85,16 @@ def test_weights_that_do_not_fit_are_refused_before_they_are_loaded(tiny_folder:
     fits.bound(lora, base, tmp_path, "sequence", machine(tmp_path / "c", 5 * GB))
 
 
+def test_only_what_is_certain_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    """An encoder that is to write has its words cut; qlora packs its weights; both pass where 4 bytes a number would not."""
+    base = replace(models.find(str(tiny_folder)), parameters=GB, embedding_parameters=GB - 10**7)
+    fits.bound(resolved(), base, tmp_path, "language", machine(tmp_path / "a", GB))
+    with pytest.raises(TrainingError):
+        fits.bound(resolved(), base, tmp_path, "sequence", machine(tmp_path / "b", GB))
+    packed = resolved().updated({"method": {"name": "qlora"}})
+    fits.bound(packed, base, tmp_path, "sequence", machine(tmp_path / "c", GB))
+
+
 def test_where_nothing_fits_a_linear_model_is_named(tiny_folder: Path, tmp_path: Path) -> None:
     base = replace(models.find(str(tiny_folder)), parameters=10 * GB)
     with pytest.raises(TrainingError) as e:

@@ -25,8 +25,7 @@ def notes(case: Case, folder: Path, **tune: Any) -> list[str]:
 def test_it_is_said_once_and_kept_beside_the_fact(case: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foretold, "_LEAST", 0.0)
     assert len(notes(case(), tmp_path, epochs=3.0)) == 1
-    found = files.read_json(tmp_path / "tune" / "outcome.json")
-    assert found["steps"] == 24
+    found = files.read_json(tmp_path / "tune" / "costs.json")
     assert found["forecast"]["seconds"] > 0 and found["took"]["seconds"] > 0
     if found["took"]["memory_gb"] is not None:
         assert found["forecast"]["memory_gb"] >= 0.9 * found["took"]["memory_gb"] > 0
@@ -35,7 +34,7 @@ def test_it_is_said_once_and_kept_beside_the_fact(case: Cases, tmp_path: Path, m
 
 def test_a_short_run_foretells_nothing(case: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert notes(case(), tmp_path / "a", steps=4) == []
-    assert files.read_json(tmp_path / "a" / "tune" / "outcome.json")["forecast"] is None
+    assert files.read_json(tmp_path / "a" / "tune" / "costs.json")["forecast"] is None
     monkeypatch.setattr(foretold, "_LEAST", 3600.0)
     assert notes(case(), tmp_path / "b", epochs=3.0) == []
 
@@ -48,4 +47,4 @@ def test_the_line_for_a_person() -> None:
     i18n.use("en")
     assert foretold.sentence({"forecast": {"seconds": 600.0, "memory_gb": None}, "took": {"seconds": 660.0}}) == \
         "forecast 10 min, took 11 min"
-    assert foretold.sentence({"steps": 3}) is None  # of an earlier version
+    assert foretold.sentence({"forecast": None, "took": {"seconds": 1.0}}) is None

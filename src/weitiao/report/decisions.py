@@ -14,10 +14,10 @@ from weitiao.report.view import Decision, Fact
 
 
 def decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any], seconds: float,
-              outcome: Mapping[str, Any]) -> tuple[Decision, ...]:
+              costs: Mapping[str, Any]) -> tuple[Decision, ...]:
     """One line a decision, from select/decision.json and tune/plan.json; time and memory beside their forecast (the
-    measured one of tune/outcome.json where the run was long enough for it)."""
-    return (*_decisions(recipe, decision, plan), *_costs(decision["forecast"], seconds, outcome))
+    measured one of tune/costs.json where the run was long enough for it)."""
+    return (*_decisions(recipe, decision, plan), *_costs(decision["forecast"], seconds, costs))
 
 
 def _decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Decision]:
@@ -34,12 +34,12 @@ def _decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, A
         yield Decision(words.setting(name), str(plan[name]), plan["reasons"].get(name, ""))
 
 
-def _costs(planned: Mapping[str, Any], seconds: float, outcome: Mapping[str, Any]) -> Iterator[Decision]:
-    told = outcome["forecast"] or planned
+def _costs(planned: Mapping[str, Any], seconds: float, costs: Mapping[str, Any]) -> Iterator[Decision]:
+    told = costs["forecast"] or planned
     yield Decision(t("time", "时间"), words.duration(seconds),
                    t("forecast: {f}", "预计：{f}", f=words.duration(told["seconds"])))
-    if outcome["took"]["memory_gb"] is not None:
-        yield Decision(t("memory", "内存"), f"{outcome['took']['memory_gb']:.1f} GB",
+    if costs["took"]["memory_gb"] is not None:
+        yield Decision(t("memory", "内存"), f"{costs['took']['memory_gb']:.1f} GB",
                        t("forecast: {f}", "预计：{f}", f=f"{told['memory_gb']:.1f} GB"))
 
 

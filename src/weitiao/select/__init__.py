@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from weitiao import methods, models, tasks
+from weitiao import footprint, methods, models, tasks
 from weitiao.core import files
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
@@ -27,7 +27,6 @@ from weitiao.tasks import Task
 Progress = Callable[[str, int, int], None]
 _SAMPLE = 2000  # training rows tokenised to see how long texts are
 _LONGEST = 512
-_FROZEN = frozenset({"few_shot", "frozen", "frozen_words", "untouched", "zero_shot"})  # baselines that ask the base
 
 
 def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Recipe:
@@ -59,7 +58,7 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
                        **{k: v for k, v in recipe.method.items() if k != "name"}).model_dump(mode="json")},
         "tune": tune,
     })
-    asks_base = bool(_FROZEN.intersection(tasks.baselines(task, recipe.evaluate.baselines)))
+    asks_base = bool(footprint.BASE_READERS.intersection(tasks.baselines(task, recipe.evaluate.baselines)))
     cost = forecast(resolved, base, sizes, task.head().kind, frozen=asks_base)
     with run.stage("select") as folder:
         files.write_json(folder / "candidates.json", [c for c in models.catalogue() if c["kind"] == base.kind])

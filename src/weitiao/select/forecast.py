@@ -14,7 +14,7 @@ from typing import Any
 
 from weitiao import footprint, methods
 from weitiao.footprint import Spot
-from weitiao.models import Base, needs
+from weitiao.models import Base
 from weitiao.recipe import Recipe, budget_seconds
 
 
@@ -38,7 +38,7 @@ def forecast(recipe: Recipe, base: Base, sizes: Sizes, kind: str, *, frozen: boo
         kind: `HeadSpec.kind`.
         frozen: a baseline asks the untouched base, which is then held beside the tuned model.
     """
-    body, shape = base.parameters - base.embedding_parameters, needs.shape(base)
+    body, shape = base.parameters - base.embedding_parameters, footprint.shape_of(base, kind)
     epochs, batch = float(recipe.tune.epochs), int(recipe.tune.batch_size)
     trained = sizes.rows * epochs if recipe.tune.steps == "auto" else int(recipe.tune.steps) * batch
     operations = methods.load(recipe.method["name"]).OPERATIONS * body * sizes.tokens

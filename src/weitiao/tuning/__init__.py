@@ -1,6 +1,6 @@
 """Tuning: rows and a model in, the model with the best weights out, by one visible loop.
 
-    tune/plan.json  checkpoints/<step>/  best/  metrics.jsonl  timing.jsonl  outcome.json
+    tune/plan.json  checkpoints/<step>/  best/  metrics.jsonl  timing.jsonl  costs.json  outcome.json
 
 >>> outcome = fit(recipe, run.folder, model=model, task=task, train=train, validation=validation, on_event=print)
 >>> outcome.best_step, outcome.metrics["accuracy"]
@@ -13,7 +13,7 @@ the best weights.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,7 @@ __all__ = ["Interrupted", "Outcome", "Rows", "fit"]
 
 OnEvent = Callable[[Event], None]
 OUTCOME = "outcome.json"  # its presence says that the loop ended
+COSTS = "costs.json"  # forecast and fact since the last resumption: other numbers in each repetition of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,15 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
     with ExitStack() as stack:
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
         if not (job.home / OUTCOME).is_file():
-            files.write_json(job.home / OUTCOME, _work(job, plan, session, on_event))
+            steps, costs = _work(job, plan, session, on_event)
+            files.write_json(job.home / COSTS, costs)
+            files.write_json(job.home / OUTCOME, {"steps": steps})
         best = session.load_best()
     steps = files.read_json(job.home / OUTCOME)["steps"]
     return Outcome(steps, plan.steps, best.step, best.metrics, plan.precision, plan.device)
 
 
-def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> dict[str, Any]:
+def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[int, Mapping[str, Any]]:
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made, and what
     was foretold beside what it took."""
     step = session.resume(lambda text: on_event(Note(text)))
@@ -121,7 +124,7 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> dict[str
     if session.best is None:
         session.keep(Best(step, {}))
     session.save(step)
-    return {"steps": step, **foretold.facts()}
+    return step, foretold.facts()
 
 
 def _validated(job: Job, session: Session) -> dict[str, float]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import importlib
 import json
 import shutil
 import sys
@@ -25,10 +26,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from weitiao import bundle, methods, tasks
+from weitiao import bundle, methods, models, tasks
 from weitiao.core import energy, memory
 from weitiao.core.i18n import t
 from weitiao.example import Example
+from weitiao.models import needs
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
@@ -41,8 +43,9 @@ _ROWS = {"train": 4000, "validation": 1000, "test": 500}  # of each part that ar
 _LONGEST = 32  # rows besides, by characters: the longest pass decides the memory
 _WRITTEN = 300  # test rows that are answered in writing (evaluate.rows)
 _READ = 200_000  # tokens of training rows that a frozen encoder reads
-# Seconds of a processor beside the passes over rows: imports, linear baselines, resampling, pages (docs/log.md).
-_JUDGING = 4.0
+# Seconds of a processor beside the passes over rows: linear baselines, resampling, pages (docs/log.md).
+_JUDGING = 3.0
+_SCIKIT = ("sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.svm")  # what the linear ones take in
 _MODELS = {"frozen": 1, "frozen_words": 1, "untouched": 1, "zero_shot": 1, "few_shot": 2}
 """Baselines that ask the base: for so many passes over the test rows in times of the tuned model's own."""
 
@@ -83,7 +86,7 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
     Raises what building the model raises, and TrainingError `plan.no_memory` where one pass cannot be made.
     """
     watch, meter, task = Stopwatch(), energy.Meter(), copy.deepcopy(task)  # the caller's meets another base
-    beside = max(0, (resident or 0) - (memory.resident() or 0))
+    beside = max(0, (resident or 0) - _after_selecting(recipe))
     some = {part: _some(parts.get(part, ()), most) for part, most in _ROWS.items()}
     made = ready(recipe, task, some)
     load_time, counts = watch.read(), {part: len(parts.get(part, ())) for part in _ROWS}
@@ -97,8 +100,9 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
     rows = counts["test"] if recipe.evaluate.rows == "auto" else min(counts["test"], int(recipe.evaluate.rows))
     if task.head().kind == "language" and recipe.evaluate.rows == "auto":
         rows = min(rows, _WRITTEN)
+    answered = judged * (rows / max(1, len(some["test"])))
     parts_took = {"load": load_time, **course.took, "save": course.saving + took["save"],
-                  "judge": took["load"] + judged * (rows / max(1, len(some["test"]))) + Seconds(_JUDGING, _JUDGING),
+                  "judge": took["load"] + took["scikit"] + answered + Seconds(_JUDGING, _JUDGING),
                   "baselines": _baselines(recipe, task, course, took["load"], judged, counts, rows, len(some["test"]))}
     total = sum(parts_took.values(), Seconds(0.0, 0.0))
     return Cost(
@@ -107,6 +111,15 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
         {k: round(v / 1e9, 3) for k, v in most.items()}, round(course.disk / 1e9, 3),
         None if joules is None else round(joules / spent.wall * total.wall / 3600, 3), course.steps,
         round(course.tokens_per_row, 1), _how(course, tasks.baselines(task, recipe.evaluate.baselines)))
+
+
+def _after_selecting(recipe: Recipe) -> int:
+    """Bytes that this process holds once it has met the base's tokenizer and config, as select does."""
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    models.tokenizer(base.folder)
+    needs.shape(base)
+    memory.release()
+    return memory.resident() or 0
 
 
 def _some(examples: Sequence[Example], most: int) -> list[Example]:
@@ -136,6 +149,9 @@ def _judged(recipe: Recipe, task: Task, made: Ready, test: Sequence[Example], ho
     watch = Stopwatch()
     tuned = bundle.load(home, device=course.device)
     took["load"] = watch.read()
+    for name in _SCIKIT:
+        importlib.import_module(name)
+    took["scikit"] = watch.read() + took["load"] * -1
     told = measuring.answers(tuned, test) if test else Seconds(0.0, 0.0)
     course.memory["judge"] = measuring.judging_memory(recipe, task, made.base, course)
     shutil.rmtree(home / "model")
@@ -157,10 +173,10 @@ def _baselines(recipe: Recipe, task: Task, course: measuring.Course, loading: Se
 
 def _how(course: measuring.Course, names: Sequence[str]) -> str:
     return t("measured: {p} passes, {u} updates, {v} validation passes, a checkpoint, saving, loading, some answers; "
-             "modelled: {m:.0%} more memory for holes between tensors of other sizes, {j:g} s for the linear baselines "
-             "and intervals, the base's own answers ({b}) from the tuned model's speed",
-             "实测：{p} 次前后向、{u} 次更新、{v} 次验证前向、一次检查点、保存与载入、部分回答；推算：不同大小张量间的"
-             "内存碎片另加 {m:.0%}，线性基线与区间 {j:g} 秒，基座自身的回答（{b}）按微调模型的速度计",
+             "modelled: memory for holes that grow later ({m:g} times the longest pass), {j:g} s for linear baselines and "
+             "intervals, the base's own answers ({b}) from the tuned model's speed",
+             "实测：{p} 次前后向、{u} 次更新、{v} 次验证前向、一次检查点、保存与载入、部分回答；推算：之后增长的内存"
+             "碎片（最长一次前后向的 {m:g} 倍）、线性基线与区间 {j:g} 秒，基座自身的回答（{b}）按微调模型的速度计",
              p=course.passes, u=course.updates, v=course.validations, m=measuring.HOLES, j=_JUDGING,
              b=", ".join(n for n in names if n in _MODELS) or "–")
 

@@ -21,6 +21,7 @@ from weitiao.core.i18n import t
 from weitiao.core.room import Room
 from weitiao.footprint import Spot
 from weitiao.models import Base, needs
+from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
 from weitiao.tuning import speed
 from weitiao.tuning.batches import Batches
@@ -28,6 +29,7 @@ from weitiao.tuning.loop import Engine, accumulate
 from weitiao.tuning.rungs import Rung, rungs
 
 _LOOKED_AT = 400  # updates among which the longest pass is looked for
+_SHORT = 64  # tokens of a pass without which nothing is learnt
 _ROOT = Path("/")
 
 
@@ -39,15 +41,10 @@ def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROO
         kind: `HeadSpec.kind`.
         root: "/" but in tests.
     """
-    shape = needs.shape(base)
-    length = min(int(recipe.model.max_length), 64)
+    shape, there = footprint.shape_of(base, kind), _room(recipe, root)
+    length = min(int(recipe.model.max_length), _SHORT)
     spot = Spot(length, length, 4 if recipe.tune.precision == "fp32" else 2, kind)
-    # Precision "auto" may become float32, which needs no second copy: only what is certain counts.
-    certain = footprint.standing(recipe, shape, Spot(length, length, 4, kind))
-    if recipe.method["name"] == "freeze":
-        certain = needs.weights(shape, 4)  # how many layers move, the method's options say
-    there = _room(recipe, root)
-    if there and certain > there.bytes:
+    if there and (certain := _certain(recipe, shape, kind)) > there.bytes:
         raise refusal(recipe, base, spot, certain / 1e9, there)
     disk = room.disk(folder)
     files = footprint.disk(recipe, shape, kind)
@@ -59,6 +56,16 @@ def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROO
             expected=t("free space, or a method of which little is saved", "足够的空间，或保存量小的方法"),
             fix=t("choose a folder on another disk with --out, or --set method.name=lora",
                   "请用 --out 换到另一块磁盘，或 --set method.name=lora"))
+
+
+def _certain(recipe: Recipe, shape: Shape, kind: str) -> float:
+    """Bytes without which it cannot be: precision "auto" may become float32, which needs no second copy; qlora holds
+    half a byte of a number; how much else moves, a method's options say."""
+    if recipe.method["name"] == "qlora":
+        return shape.parameters / 2
+    if recipe.method["name"] != "full":
+        return needs.weights(shape, needs.FLOAT)
+    return footprint.standing(recipe, shape, Spot(1, 1, needs.FLOAT, kind))
 
 
 def _room(recipe: Recipe, root: Path) -> Room | None:
@@ -99,7 +106,9 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     engine.model.train()
     try:
         check_pass(recipe, engine, short, long, moments, kind, root)
-        needed = footprint.HOLES * held(engine, long) + moments + (memory.resident() or 0)
+        most = footprint.HOLES * held(engine, long)
+        memory.release()
+        needed = most + moments + (memory.resident() or 0)
     finally:
         engine.weights.clear()
         engine.model.train(training)
@@ -136,7 +145,7 @@ def _refuse_above(recipe: Recipe, engine: Engine, long: Sequence[int], needed: f
     if there is None or needed <= there.bytes + (memory.resident() or 0):
         return
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    shape, work = needs.shape(base), speed.work([long], engine.rows.sizes)
+    shape, work = footprint.shape_of(base, kind), speed.work([long], engine.rows.sizes)
     each = 4 if recipe.tune.precision == "fp32" else 2
     spot = Spot(int(work[2]), round(work[3] / work[2]), each, kind)
     # The forecasts of the rungs begin where this one was measured, as far as it was.

@@ -75,16 +75,16 @@ class Foretold:
         return left + self._speed.seconds(speed.work(passes, rows.sizes)) * (times * _READING)
 
     def facts(self) -> Mapping[str, Any]:
-        """Forecast (None where the run was too short for one) and fact, for tune/outcome.json."""
+        """Forecast (None where the run was too short for one) and fact, for tune/costs.json."""
         now = memory.highest()
         return {"forecast": self._told, "took": {**_seconds(self._all.read()),
                                                  "memory_gb": None if now is None else round(now / 1e9, 2)}}
 
 
 def sentence(facts: Mapping[str, Any]) -> str | None:
-    """Forecast against fact in one line, from tune/outcome.json; None without a forecast."""
-    told, took = facts.get("forecast"), facts.get("took")
-    if not told or not took:
+    """Forecast against fact in one line, from tune/costs.json; None without a forecast."""
+    told, took = facts["forecast"], facts["took"]
+    if told is None:
         return None
     text = t("forecast {a}, took {b}", "预计 {a}，实际 {b}", a=_duration(told["seconds"]), b=_duration(took["seconds"]))
     if told["memory_gb"] is None:

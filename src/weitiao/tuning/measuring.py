@@ -5,9 +5,8 @@
 >>> course.took["tune"], course.memory["tune"]
 (Seconds(wall=61.2, cpu=60.8), 2510816000)
 
-Passes are taken from the run's own schedule, the longest, the shortest and others at equal distances of their sizes.
-Allocators keep holes between tensors of other sizes: they are let grow for as long as the run lets them
-(`memory.SECONDS`), where the passes are long enough for that, and `HOLES` stands for what comes later.
+Passes are those of the run's own schedule: the longest, the shortest, and then the first ones as they come. Allocators
+keep holes between tensors of other sizes, which grow pass by pass; `HOLES` stands for what grows later than here.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from weitiao import footprint, tasks
 from weitiao.bundle import Bundle, by_length
 from weitiao.core import memory
 from weitiao.example import Example
@@ -35,11 +35,12 @@ from weitiao.tuning.speed import Seconds, Speed, Stopwatch, Work
 from weitiao.tuning.stage import Ready
 from weitiao.tuning.validate import rows_and_loss
 
-HOLES = 0.05  # of the peak (docs/log.md)
-_PASSES = 8  # that are chosen by size
-_BUDGET = 8.0  # seconds for passes, after the longest, the shortest and a middling one
-_FEWEST = 3
+HOLES = 0.5  # times what the longest pass holds (docs/log.md)
+_PASSES = 40  # of the schedule
+_BUDGET = 10.0  # seconds of a processor for them
+_FEWEST = 4
 _UPDATES = 3
+_TOKEN = 50  # bytes of a token id in tuples of Python, and of its type
 _ANSWERED = 24  # rows that are answered in writing to see how long it takes
 _FROZEN_TOKENS = 8192  # of one pass of a frozen base (evaluate.baselines.BATCH_TOKENS)
 
@@ -89,10 +90,11 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     memory.release()
     memory.restart_peak()
     here = [[few.index(i) for i in one] for one in chosen]
-    training, passes, made_updates = Speed(), *_passes(recipe, engine, task.head().kind, here)
+    longest, passes = _passes(recipe, engine, task.head().kind, here)
+    made_updates, training = _updates(engine, here[1]), Speed()
     for amount, took in passes + made_updates:
         training.add(amount, took)
-    peaks = {"tune": float(memory.peak() or 0) * (1 + HOLES)}
+    peaks = {"tune": float(memory.peak() or 0) + HOLES * longest}
     validating, seen = _validations(engine, task, made.rows["validation"], rows, int(tune.micro_batch_tokens))
     peaks["validate"] = float(memory.peak() or 0)
     per_epoch = -(-round(scale * len(rows.encoded)) // int(tune.batch_size))
@@ -105,6 +107,8 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     validated = validating.seconds(packed * judged_rows) * times if times else Seconds(0.0, 0.0)
     tokens = float(np.mean([length * windows for length, windows in rows.sizes]))
     reading = validating.seconds(packed) * (1 / tokens)
+    for part in peaks:
+        peaks[part] += _not_encoded(made, counts, tokens)
     saving, kept = _saved(session, home, tuned.wall + validated.wall, times)
     peaks["save"] = float(memory.peak() or 0)
     return Course({"head": _head(made, prepared, len(rows.encoded) * scale, tokens, reading, few, rows, recipe),
@@ -123,6 +127,13 @@ def _only(rows: Rows, chosen: Sequence[int]) -> Rows:
                    targets=[rows.targets[i] for i in chosen])
 
 
+def _not_encoded(made: Ready, counts: Mapping[str, int], tokens: float) -> float:
+    """Bytes of the rows that the run will hold as token ids and were not encoded here."""
+    missing = sum((_scale(made, part, counts[part]) - 1) * len(made.rows[part].encoded)
+                  for part in ("train", "validation") if made.rows[part].encoded)
+    return max(0.0, missing * tokens * _TOKEN)
+
+
 def _joined(first: Rows, second: Rows) -> Rows:
     return replace(first, encoded=[*first.encoded, *second.encoded], sources=[*first.sources, *second.sources],
                    targets=[*first.targets, *second.targets])
@@ -133,31 +144,30 @@ def _per_update(batches: Batches) -> Work:
 
 
 def _chosen(batches: Batches) -> list[list[int]]:
-    """Passes of an epoch, the longest first, then the shortest, the middle, and others between."""
-    steps = np.unique(np.linspace(0, batches.per_epoch - 1, 400).round().astype(int)).tolist()
-    every = sorted((one for step in steps for one in batches(step)),
-                   key=lambda one: tuple(speed.work([one], batches.sizes)[2:]))
-    order = [len(every) - 1, 0, *np.linspace(0, len(every) - 1, _PASSES)[[4, 6, 2, 5, 3, 1]].round().astype(int)]
-    return [every[i] for i in dict.fromkeys(order)]
+    """The longest pass of an epoch, the shortest, and the first ones as they come."""
+    first: list[list[int]] = []
+    for step in range(batches.per_epoch):
+        first += batches(step)
+        if len(first) >= _PASSES:
+            break
+    return [*fits.longest_and_shortest(batches, batches.per_epoch), *first[:_PASSES]]
 
 
 def _passes(recipe: Recipe, engine: Engine, kind: str,
-            chosen: Sequence[Sequence[int]]) -> tuple[list[tuple[Work, Seconds]], list[tuple[Work, Seconds]]]:
-    """Time gradients of passes, the first ones for warming up, then whole updates of short rows."""
-    sizes, spent, out = engine.rows.sizes, Stopwatch(), []
-    short = chosen[min(1, len(chosen) - 1)]
+            chosen: Sequence[Sequence[int]]) -> tuple[float, list[tuple[Work, Seconds]]]:
+    """Bytes that the longest pass holds, and passes with their time; the first two, not timed, warm up."""
+    sizes, out = engine.rows.sizes, []
     engine.model.train()
-    fits.check_pass(recipe, engine, short, chosen[0], 0.0, kind)
-    accumulate(engine, 0, [chosen[0]])
-    for number in range(_PASSES * 100):
-        one = chosen[number % len(chosen)]
-        if number >= 4 * len(chosen) or (number >= _FEWEST and spent.read().wall > _BUDGET):
+    fits.check_pass(recipe, engine, chosen[1], chosen[0], 0.0, kind)
+    longest, spent = fits.held(engine, chosen[0]), Stopwatch()
+    for number, one in enumerate(chosen):
+        if number >= _FEWEST and spent.read().cpu > _BUDGET:
             break
         watch = Stopwatch()
         accumulate(engine, number, [one])
         out.append((speed.work([one], sizes), watch.read()))
     engine.weights.clear()
-    return out, _updates(engine, short)
+    return longest, out
 
 
 def _updates(engine: Engine, short: Sequence[int]) -> list[tuple[Work, Seconds]]:
@@ -269,8 +279,6 @@ def judging_memory(recipe: Recipe, task: Task, base: Base, course: Course) -> fl
     """The peak so far, or where a frozen base is asked, too, what it holds beside the tuned model: its weights in
     float32 and in the training precision (evaluate/baselines/frozen.py)."""
     here, peak = memory.resident() or 0, float(memory.peak() or 0)
-    beside = needs.weights(needs.shape(base), 2 if course.precision == "bf16" else 4)
-    from weitiao import tasks
-
-    asks = set(tasks.baselines(task, recipe.evaluate.baselines)) & {"frozen", "frozen_words", "untouched", "zero_shot"}
+    beside = needs.weights(footprint.shape_of(base, task.head().kind), 2 if course.precision == "bf16" else 4)
+    asks = footprint.BASE_READERS.intersection(tasks.baselines(task, recipe.evaluate.baselines))
     return max(peak, here + beside) if asks else peak

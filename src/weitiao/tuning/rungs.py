@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 from weitiao import models
 from weitiao.core.i18n import t
-from weitiao.footprint import Spot, gigabytes
-from weitiao.models import Base, needs
+from weitiao.footprint import Spot, gigabytes, shape_of
+from weitiao.models import Base
 from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
 
@@ -35,7 +35,7 @@ class Rung:
 
 def rungs(recipe: Recipe, base: Base, spot: Spot) -> list[Rung]:
     """All rungs of a resolved recipe, in order. The smaller passes are halves, down to one row."""
-    shape = needs.shape(base)
+    shape = shape_of(base, spot.kind)
     return [*_passes(recipe, shape, spot), *_methods(recipe, shape, spot), *_bases(recipe, base, shape, spot)]
 
 

@@ -27,7 +27,7 @@ from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
-from weitiao.tuning import OUTCOME, fit, fits, foretold
+from weitiao.tuning import COSTS, fit, fits, foretold
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.validate import rows_and_loss
 
@@ -54,8 +54,6 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     validation = made.rows["validation"]
     outcome = fit(recipe, run.folder, model=made.model, task=task, train=made.rows["train"], validation=validation,
                   on_event=on_event, allow_inexact=allow_inexact)
-    if against := foretold.sentence(files.read_json(run.folder / "tune" / OUTCOME)):
-        on_event(Note(against))
     method = methods.load(recipe.method["name"])
     adapter = method.adapter(made.model)
     model = method.merge(made.model)
@@ -75,6 +73,19 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                       facts={"method": recipe.method["name"], "own_words": len(model.new_rows),
                              "base": {"name": made.base.name,
                                       "weights": files.hashes(made.base.folder, "*.safetensors")}})
+    if against := _account(run, decision["forecast"]):
+        on_event(Note(against))
+
+
+def _account(run: Run, planned: Mapping[str, Any]) -> str | None:
+    """Add the disk to tune/costs.json; forecast against fact in one line, where there is a forecast."""
+    found = files.read_json(run.folder / "tune" / COSTS)
+    size = sum(p.stat().st_size for p in run.folder.rglob("*") if p.is_file())
+    found["took"] |= {"disk_gb": round(size / 1e9, 3)}
+    if found["forecast"]:
+        found["forecast"] |= {"disk_gb": planned["disk_gb"]}
+    files.write_json(run.folder / "tune" / COSTS, found)
+    return foretold.sentence(found)
 
 
 @dataclass(frozen=True, slots=True)
