@@ -149,7 +149,7 @@ def test_not_a_number_never_passes() -> None:
 
 
 def test_differences_tells_numbers_from_answers() -> None:
-    from weitiao.certifying.checks.evaluation import differences
+    from weitiao.certifying.comparing import differences
 
     one = [{"label": "a", "p": 0.5, "all": [0.1, 0.2]}, {"label": "b", "p": 1.0, "all": []}]
     other = [{"label": "a", "p": 0.25, "all": [0.1, 0.3]}, {"label": "c", "p": 0.0, "all": []}]

@@ -54,9 +54,7 @@ class Case:
         """Raises RunError `run.missing`, `run.unfinished`."""
         run = Run.open(folder)
         if not (run.folder / "model" / "weitiao.json").is_file() or Plan.read(run.folder / "tune") is None:
-            raise RunError("run.unfinished", t("this run has no tuned model yet", "该运行还没有微调好的模型"),
-                           where=str(folder), fix=t("finish it with: weitiao tune --resume {f}",
-                                                    "请先完成：weitiao tune --resume {f}", f=folder))
+            raise unfinished(folder)
         return cls(run, Recipe.read(run.folder / "recipe.toml"), rows, scratch)
 
     @property
@@ -122,6 +120,13 @@ class Case:
         new = self.scratch / str(len(list(self.scratch.iterdir())))
         new.mkdir()
         return new
+
+
+def unfinished(folder: Path) -> RunError:
+    """There is no tuned model in this run."""
+    return RunError("run.unfinished", t("this run has no tuned model yet", "该运行还没有微调好的模型"),
+                    where=str(folder), fix=t("finish it with: weitiao tune --resume {f}",
+                                             "请先完成：weitiao tune --resume {f}", f=folder))
 
 
 def varied(engine: Engine) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,11 +36,16 @@ def certify(
                                    progress=lambda line: screen.say(line, style="dim"))
         failed = [x for x in lines if not x.passed]
         if not (as_json or quiet):
-            screen.table((t("invariant", "不变性"), t("measured", "实测"), t("tolerance", "容差"), t("result", "结果")),
-                         [_row(x) for x in lines])
+            table(screen, lines)
         screen.result({"run": str(run), "passed": not failed, "lines": [x.as_dict() for x in lines]},
                       t("{k} of {n} hold", "{n} 项中 {k} 项成立", k=len(lines) - len(failed), n=len(lines)))
     return FAILED if failed else 0
+
+
+def table(screen: Screen, lines: Sequence[Line]) -> None:
+    """What was measured, a line each."""
+    screen.table((t("invariant", "不变性"), t("measured", "实测"), t("tolerance", "容差"), t("result", "结果")),
+                 [_row(x) for x in lines])
 
 
 def _row(line: Line) -> tuple[str, str, str, str]:
