@@ -61,7 +61,7 @@ SETS = (
 # Name: starter, and how many of its layers are kept.
 CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6), "e5-small-3": ("e5-small", 3)}
 RUNGS = ("tfidf", "vectors")
-BASES = ("minilm", "minilm-3", "e5-small-3", "e5-small-6", "e5-small", "smollm2-135m")
+BASES = ("minilm", "minilm-3", "e5-small", "e5-small-6", "e5-small-3", "smollm2-135m")
 
 
 # -- data and bases ------------------------------------------------------------------------------------------------

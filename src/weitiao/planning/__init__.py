@@ -115,7 +115,8 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
     kind = task.head().kind
     scene, rows = judging.scene(run, recipe, sample)
     known = [judging.rung(scene, x) for x in _told(candidates.rungs(task), say)]
-    bases = candidates.bases(report["language"], name, task, named)
+    asked = () if recipe.model.name == "auto" else (recipe.model.name,)
+    bases = candidates.bases(report["language"], name, task, (*asked, *named))
     known += [judging.judge(scene, x, lambda n, done, total: listen(Download(n, done, total)))
               for x in _told(bases, say)]
     there = room.memory()
