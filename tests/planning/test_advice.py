@@ -72,7 +72,7 @@ def test_a_rung_far_ahead_is_the_answer() -> None:
     assert (got["advice"]["outcome"], got["advice"]["model"]) == ("rung", "tfidf")
     assert "ahead of the best frozen base, minilm" in telling.advice(got)
     near = plan({"tfidf": 0.92, "minilm": 0.90}, {"minilm": [price(60.0)]}, half=0.01)
-    assert near["advice"]["outcome"] == "base" and "which tuning mostly makes up" in telling.advice(near)
+    assert near["advice"]["outcome"] == "base" and "which tuning may or may not make up" in telling.advice(near)
 
 
 def test_nothing_at_all() -> None:

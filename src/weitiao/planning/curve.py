@@ -8,8 +8,8 @@ Gain(value=0.018, low=0.011, high=0.026)
                                                Convergence"; Rosenfeld et al. 2020, arXiv:1909.12673)
 
 where error is 1 − metric. Nested parts of each fold's training rows are learnt, several orders of the rows, and judged
-on the fold's other rows. The interval is a bootstrap over the judged rows and over the orders: each draw has a curve of
-its own. It knows nothing of what the form itself gets wrong, far outside the sizes that were seen.
+on the fold's other rows. The interval is a bootstrap over the judged rows and over the orders, one size left out each
+time: each draw has a curve of its own. It knows nothing of what the form itself gets wrong, far outside the sizes seen.
 """
 
 from __future__ import annotations
@@ -135,13 +135,15 @@ def fitted(points: Sequence[tuple[float, list[list[Any]]]], metric: Metric, judg
     sizes = np.array([n for n, _ in points])
     every = np.arange(len(judged))
     errors = np.array([np.mean([_judged(metric, o, judged, every) for o in orders]) for _, orders in points])
-    random, drawn = seeds.rng(seed, "curve"), []
+    random, drawn, powers = seeds.rng(seed, "curve"), [], []
     for _ in range(_DRAWS):
         rows = random.integers(0, len(judged), len(judged))
-        drawn.append([np.mean([_judged(metric, orders[k], judged, rows)
-                               for k in random.integers(0, len(orders), len(orders))]) for _, orders in points])
-    table = np.array(drawn)
-    return Curve(sizes, errors, table.std(0), fit(sizes, errors), np.array([fit(sizes, e) for e in table]))
+        drawn.append(np.array([np.mean([_judged(metric, orders[k], judged, rows) for k in
+                                        random.integers(0, len(orders), len(orders))]) for _, orders in points]))
+        # One size is left out: the whole part, learnt in one order only, would look surer than it is.
+        kept = random.permutation(len(sizes))[: max(3, len(sizes) - 1)]
+        powers.append(fit(sizes[kept], drawn[-1][kept]))
+    return Curve(sizes, errors, np.std(drawn, axis=0), fit(sizes, errors), np.array(powers))
 
 
 def _judged(metric: Metric, outputs: Sequence[Any], judged: Sequence[int], rows: NDArray[np.int64]) -> float:

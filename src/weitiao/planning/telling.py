@@ -51,9 +51,8 @@ def _rung(result: Result, chosen: Mapping[str, Any]) -> str:
     if not rival:
         return t("{n} is the honest answer: no base can be tuned here", "{n} 就是合适的答案：本机无法微调任何基座",
                  n=name)
-    return t("{n} is the honest answer: it is ahead of the best frozen base, {b}, by {d}, more than tuning has added "
-             "where we measured it",
-             "{n} 就是合适的答案：它比最好的冻结基座 {b} 高出 {d}，超过我们实测中微调带来的提升", n=name, b=rival,
+    return t("{n} is the honest answer: it is ahead of the best frozen base, {b}, by {d}, more than tuning mostly adds",
+             "{n} 就是合适的答案：它比最好的冻结基座 {b} 高出 {d}，超过微调通常带来的提升", n=name, b=rival,
              d=_difference(chosen["against"][rival]))
 
 
@@ -78,7 +77,7 @@ def _beside(pair: Mapping[str, Any], rival: str) -> str:
                  r=rival, d=difference)
     if pair["difference"] > 0:
         return t("its frozen features beat {r} by {d}", "其冻结特征比 {r} 高 {d}", r=rival, d=difference)
-    return t("frozen it is behind {r} ({d}), which tuning mostly makes up", "冻结时不及 {r}（{d}），微调通常能弥补",
+    return t("frozen it is behind {r} ({d}), which tuning may or may not make up", "冻结时不及 {r}（{d}），微调未必能弥补",
              r=rival, d=difference)
 
 
