@@ -260,7 +260,7 @@ def table(work: Path) -> None:
 the same 300 training rows (banking77: 5 of each label, goemotions: 400) and judged on at most {TEST_ROWS} test rows:
 differences between bases of some 3 points are within chance.
 
-How much further from TF-IDF a base stands when tuned (test rows) than frozen (cross-validated), over {len(added)} pairs:
+How much further from TF-IDF a base stands when tuned (test rows) than frozen (cross-validated), {len(added)} pairs:
 median {np.median(added):+.1f} points, nine tenths below {np.quantile(added, 0.9):+.1f}, at most {max(added):+.1f}.
 
 Regret: what the rule's first choice is worse than the best base when tuned, in points (hundredths of the metric).

@@ -6,7 +6,8 @@
 - The best base is the one whose frozen features score best. Where another is not established to be worse, is at most a
   point behind and costs less, that one is taken: the cheaper of two that nothing tells apart.
 - The dearest method that fits the machine is taken (full, then lora, then the head alone).
-- A classical rung is the answer where no base fits, or where it is ahead of every frozen base by more than tuning mostly adds.
+- A classical rung is the answer where no base fits, or where it is ahead of every frozen base by more than tuning
+  mostly adds.
 """
 
 from __future__ import annotations

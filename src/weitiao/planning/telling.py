@@ -77,7 +77,8 @@ def _beside(pair: Mapping[str, Any], rival: str) -> str:
                  r=rival, d=difference)
     if pair["difference"] > 0:
         return t("its frozen features beat {r} by {d}", "其冻结特征比 {r} 高 {d}", r=rival, d=difference)
-    return t("frozen it is behind {r} ({d}), which tuning may or may not make up", "冻结时不及 {r}（{d}），微调未必能弥补",
+    return t("frozen it is behind {r} ({d}), which tuning may or may not make up",
+             "冻结时不及 {r}（{d}），微调未必能弥补",
              r=rival, d=difference)
 
 
