@@ -78,7 +78,7 @@ def test_weights_that_do_not_fit_are_refused_before_they_are_loaded(tiny_folder:
     base = replace(models.find(str(tiny_folder)), parameters=GB, embedding_parameters=10**8)
     with pytest.raises(TrainingError) as e:  # 4 GB of weights, 0.9 × 12 GB of gradients and moments
         fits.bound(resolved(), base, tmp_path, "sequence", machine(tmp_path / "a", 14 * GB))
-    assert e.value.code == "plan.no_memory" and "14.8 GB" in str(e.value) and "14.0 GB" in str(e.value)
+    assert e.value.code == "plan.no_memory" and "free memory" in e.value.what
     assert "--set tune.micro_batch_tokens" in e.value.fix or "--set method.name=lora" in e.value.fix
     fits.bound(resolved(), base, tmp_path, "sequence", machine(tmp_path / "b", 15 * GB))
     lora = resolved().updated({"method": {"name": "lora"}})

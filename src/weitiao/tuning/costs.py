@@ -173,8 +173,8 @@ def _baselines(recipe: Recipe, task: Task, course: measuring.Course, loading: Se
 
 def _how(course: measuring.Course, names: Sequence[str]) -> str:
     return t("measured: {p} passes, {u} updates, {v} validation passes, a checkpoint, saving, loading, some answers; "
-             "modelled: memory for holes that grow later ({m:g} times the longest pass), {j:g} s for linear baselines and "
-             "intervals, the base's own answers ({b}) from the tuned model's speed",
+             "modelled: memory for holes that grow later ({m:g} times the longest pass), {j:g} s for linear baselines "
+             "and intervals, the base's own answers ({b}) from the tuned model's speed",
              "实测：{p} 次前后向、{u} 次更新、{v} 次验证前向、一次检查点、保存与载入、部分回答；推算：之后增长的内存"
              "碎片（最长一次前后向的 {m:g} 倍）、线性基线与区间 {j:g} 秒，基座自身的回答（{b}）按微调模型的速度计",
              p=course.passes, u=course.updates, v=course.validations, m=measuring.HOLES, j=_JUDGING,
