@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from weitiao import methods
+from weitiao.bundle import tokens_of_a_pass
 from weitiao.models import Base, needs
 from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
@@ -20,7 +21,6 @@ PROCESS = 0.8e9  # bytes of the interpreter, torch, transformers, a tokenizer (m
 BASE_READERS = frozenset({"few_shot", "frozen", "frozen_words", "untouched", "zero_shot"})
 """Baselines that hold the untouched base beside the tuned model."""
 _JUDGING = 0.3e9  # bytes of scikit-learn and what tuning leaves (measured)
-_JUDGED_TOKENS = 8192  # of a pass when test rows are answered (bundle.py)
 _JUDGED_WIDTHS = 48  # numbers in float32 for each of these tokens, in times of the hidden width (measured)
 
 
@@ -61,7 +61,8 @@ def gigabytes(recipe: Recipe, shape: Shape, spot: Spot) -> float:
 def judging(shape: Shape, spot: Spot, *, frozen: bool) -> float:
     """Peak memory of judging (10⁹ bytes): the tuned model in float32, and either its pass over many rows or the
     `frozen` base beside it."""
-    answering = _JUDGED_TOKENS * _JUDGED_WIDTHS * needs.FLOAT * shape.width
+    tokens = tokens_of_a_pass("cpu", written=spot.kind == "language")
+    answering = tokens * _JUDGED_WIDTHS * needs.FLOAT * shape.width
     beside = needs.weights(shape, spot.each) if frozen else 0.0
     return (spot.process + _JUDGING + shape.parameters * needs.FLOAT + max(answering, beside)) / 1e9
 
