@@ -106,9 +106,9 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     engine.model.train()
     try:
         check_pass(recipe, engine, short, long, moments, kind, root)
-        most = footprint.HOLES * held(engine, long)
+        most = held(engine, long)
         memory.release()
-        needed = most + moments + (memory.resident() or 0)
+        needed = most + footprint.holes(most, mapped(engine, long, kind)) + moments + (memory.resident() or 0)
     finally:
         engine.weights.clear()
         engine.model.train(training)
@@ -122,6 +122,14 @@ def check_pass(recipe: Recipe, engine: Engine, short: Sequence[int], long: Seque
     sizes = engine.rows.sizes
     ratio = speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
     _refuse_above(recipe, engine, long, held(engine, short) * ratio + moments + (memory.resident() or 0), kind, root)
+
+
+def mapped(engine: Engine, rows: Sequence[int], kind: str) -> float:
+    """Bytes of a pass that are logits over the vocabulary (see `footprint.holes`)."""
+    if kind not in ("language", "corpus"):
+        return 0.0
+    words = engine.model.base.config.get_text_config().vocab_size  # type: ignore[union-attr,operator]
+    return needs.vocabulary(float(speed.work([rows], engine.rows.sizes)[2]), words)
 
 
 def held(engine: Engine, rows: Sequence[int]) -> float:

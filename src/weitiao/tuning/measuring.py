@@ -35,7 +35,7 @@ from weitiao.tuning.speed import Seconds, Speed, Stopwatch, Work
 from weitiao.tuning.stage import Ready
 from weitiao.tuning.validate import rows_and_loss
 
-HOLES = 0.5  # times what the longest pass holds (docs/log.md)
+HOLES = 0.25  # times what the longest pass holds: what grows later than here (docs/log.md)
 _PASSES = 40  # of the schedule
 _BUDGET = 10.0  # seconds of a processor for them
 _FEWEST = 4
@@ -94,9 +94,12 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     made_updates, training = _updates(engine, here[1]), Speed()
     for amount, took in passes + made_updates:
         training.add(amount, took)
-    peaks = {"tune": float(memory.peak() or 0) + HOLES * longest}
+    later = footprint.holes(longest, fits.mapped(engine, here[0], task.head().kind), HOLES)
+    peaks = {"tune": float(memory.peak() or 0) + later}
     validating, seen = _validations(engine, task, made.rows["validation"], rows, int(tune.micro_batch_tokens))
-    peaks["validate"] = float(memory.peak() or 0)
+    if judged_rows:
+        peaks["validate"] = float(memory.peak() or 0)
+    memory.restart_peak()
     per_epoch = -(-round(scale * len(rows.encoded)) // int(tune.batch_size))
     share = judged_rows / max(1, round(scale * len(rows.encoded)))
     steps = planning.steps(tune, per_epoch, share, lambda: training.seconds(_per_update(whole)).wall)
