@@ -11,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from weitiao import methods
+from weitiao.bundle import tokens_of_a_pass
 from weitiao.models import Base, needs
 from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
 
-HOLES = 2.0  # times a pass's activations: what allocators keep between tensors of other sizes (docs/log.md)
+HOLES = 1.0  # times what a pass holds, beside it: what allocators keep between tensors of other sizes (docs/log.md)
 PROCESS = 0.8e9  # bytes of the interpreter, torch, transformers, a tokenizer (measured: 0.6 to 0.8)
 BASE_READERS = frozenset({"few_shot", "frozen", "frozen_words", "untouched", "zero_shot"})
 """Baselines that hold the untouched base beside the tuned model."""
 _JUDGING = 0.3e9  # bytes of scikit-learn and what tuning leaves (measured)
-_JUDGED_TOKENS = 8192  # of a pass when test rows are answered (bundle.py)
 _JUDGED_WIDTHS = 48  # numbers in float32 for each of these tokens, in times of the hidden width (measured)
 
 
@@ -55,13 +55,21 @@ def shape_of(base: Base, kind: str) -> Shape:
 
 def gigabytes(recipe: Recipe, shape: Shape, spot: Spot) -> float:
     """Peak memory of tuning (10⁹ bytes)."""
-    return (spot.process + standing(recipe, shape, spot) + HOLES * activations(recipe, shape, spot)) / 1e9
+    held, mapped = activations(recipe, shape, spot), needs.vocabulary(_places(spot), shape.words)
+    return (spot.process + standing(recipe, shape, spot) + held + holes(held, mapped)) / 1e9
+
+
+def holes(held: float, mapped: float, share: float = HOLES) -> float:
+    """Bytes that are kept beside what a pass holds. `mapped`: of those in tensors so large that the system gives each
+    pages of its own and takes them back (mallopt(3), M_MMAP_THRESHOLD): logits over a vocabulary."""
+    return share * max(0.0, held - mapped)
 
 
 def judging(shape: Shape, spot: Spot, *, frozen: bool) -> float:
     """Peak memory of judging (10⁹ bytes): the tuned model in float32, and either its pass over many rows or the
     `frozen` base beside it."""
-    answering = _JUDGED_TOKENS * _JUDGED_WIDTHS * needs.FLOAT * shape.width
+    tokens = tokens_of_a_pass("cpu", written=spot.kind == "language")
+    answering = tokens * _JUDGED_WIDTHS * needs.FLOAT * shape.width
     beside = needs.weights(shape, spot.each) if frozen else 0.0
     return (spot.process + _JUDGING + shape.parameters * needs.FLOAT + max(answering, beside)) / 1e9
 
@@ -83,9 +91,12 @@ def activations(recipe: Recipe, shape: Shape, spot: Spot) -> float:
     name = recipe.method["name"]
     # What stands still below the lowest layer that moves keeps nothing.
     share = 0.5 if name == "freeze" else 1 / shape.layers if name == "head" else 1.0
-    logits = spot.tokens if spot.kind in ("language", "corpus") else 0
-    return share * needs.activations(shape, spot.tokens, spot.length, spot.each, logits=logits,
+    return share * needs.activations(shape, spot.tokens, spot.length, spot.each, logits=_places(spot),
                                      recomputes=recipe.tune.checkpointing and name != "head")
+
+
+def _places(spot: Spot) -> int:
+    return spot.tokens if spot.kind in ("language", "corpus") else 0
 
 
 def disk(recipe: Recipe, shape: Shape, kind: str) -> float:

@@ -66,10 +66,14 @@ def activations(found: Shape, tokens: float, length: float, each: int, *, logits
     Args:
         tokens: padded tokens of the pass; `length`: of its longest row.
         each: bytes of a number.
-        logits: places at which the whole vocabulary is weighed: three numbers in float32 for each word (the logits,
-            their logarithms of probabilities, the gradient).
+        logits: places at which the whole vocabulary is weighed.
         recomputes: activation checkpointing: what enters each layer, and one layer's own.
     """
     layer = tokens * (34 * found.width + (5 * found.heads * length if found.scores else 0)) * each / 2
     kept = layer + found.layers * tokens * found.width * each if recomputes else found.layers * layer
-    return kept + 3 * FLOAT * logits * found.words
+    return kept + vocabulary(logits, found.words)
+
+
+def vocabulary(places: float, words: int) -> float:
+    """Bytes for weighing all words at so many places: the logits, their logarithms of probabilities, the gradient."""
+    return 3 * FLOAT * places * words

@@ -87,9 +87,12 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
     """
     watch, meter, task = Stopwatch(), energy.Meter(), copy.deepcopy(task)  # the caller's meets another base
     beside = max(0, (resident or 0) - _after_selecting(recipe))
-    some = {part: _some(parts.get(part, ()), most) for part, most in _ROWS.items()}
+    counts = {part: len(parts.get(part, ())) for part in _ROWS}
+    rows = _judged_rows(recipe, task, counts["test"])
+    some = {part: _some(parts.get(part, ()), most, _LONGEST) for part, most in _ROWS.items() if part != "test"}
+    some["test"] = _some(parts.get("test", ()), min(rows, _ROWS["test"]), 0)
     made = ready(recipe, task, some)
-    load_time, counts = watch.read(), {part: len(parts.get(part, ())) for part in _ROWS}
+    load_time = watch.read()
     with tempfile.TemporaryDirectory(prefix="weitiao-price-") as name:
         home = Path(name)
         with ExitStack() as stack:
@@ -97,9 +100,6 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
         took, judged = _judged(recipe, task, made, some["test"], home, course)
     joules, spent = meter.joules(), watch.read()
     most = {part: peak + beside for part, peak in course.memory.items()}
-    rows = counts["test"] if recipe.evaluate.rows == "auto" else min(counts["test"], int(recipe.evaluate.rows))
-    if task.head().kind == "language" and recipe.evaluate.rows == "auto":
-        rows = min(rows, _WRITTEN)
     answered = judged * (rows / max(1, len(some["test"])))
     parts_took = {"load": load_time, **course.took, "save": course.saving + took["save"],
                   "judge": took["load"] + took["scikit"] + answered + Seconds(_JUDGING, _JUDGING),
@@ -122,12 +122,20 @@ def _after_selecting(recipe: Recipe) -> int:
     return memory.resident() or 0
 
 
-def _some(examples: Sequence[Example], most: int) -> list[Example]:
-    """At most so many, at equal distances, and the longest beside them."""
+def _judged_rows(recipe: Recipe, task: Task, rows: int) -> int:
+    """Test rows that are scored (evaluate.rows)."""
+    most = recipe.evaluate.rows
+    if most == "auto":
+        return min(rows, _WRITTEN) if task.head().kind == "language" else rows
+    return min(rows, most)
+
+
+def _some(examples: Sequence[Example], most: int, longest: int) -> list[Example]:
+    """At most so many, at equal distances, and so many of the longest beside them."""
     if len(examples) <= most:
         return list(examples)
-    longest = sorted(range(len(examples)), key=lambda i: len(str(examples[i].inputs)))[-_LONGEST:]
-    chosen = {round(i * len(examples) / most) for i in range(most)} | set(longest)
+    by_length = sorted(range(len(examples)), key=lambda i: -len(str(examples[i].inputs)))
+    chosen = {round(i * len(examples) / most) for i in range(most)} | set(by_length[:longest])
     return [examples[i] for i in sorted(chosen)]
 
 
@@ -173,8 +181,8 @@ def _baselines(recipe: Recipe, task: Task, course: measuring.Course, loading: Se
 
 def _how(course: measuring.Course, names: Sequence[str]) -> str:
     return t("measured: {p} passes, {u} updates, {v} validation passes, a checkpoint, saving, loading, some answers; "
-             "modelled: memory for holes that grow later ({m:g} times the longest pass), {j:g} s for linear baselines and "
-             "intervals, the base's own answers ({b}) from the tuned model's speed",
+             "modelled: memory for holes that grow later ({m:g} times the longest pass), {j:g} s for linear baselines "
+             "and intervals, the base's own answers ({b}) from the tuned model's speed",
              "实测：{p} 次前后向、{u} 次更新、{v} 次验证前向、一次检查点、保存与载入、部分回答；推算：之后增长的内存"
              "碎片（最长一次前后向的 {m:g} 倍）、线性基线与区间 {j:g} 秒，基座自身的回答（{b}）按微调模型的速度计",
              p=course.passes, u=course.updates, v=course.validations, m=measuring.HOLES, j=_JUDGING,

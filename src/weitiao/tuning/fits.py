@@ -45,7 +45,7 @@ def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROO
     length = min(int(recipe.model.max_length), _SHORT)
     spot = Spot(length, length, 4 if recipe.tune.precision == "fp32" else 2, kind)
     if there and (certain := _certain(recipe, shape, kind)) > there.bytes:
-        raise refusal(recipe, base, spot, certain / 1e9, there)
+        raise refusal(recipe, base, spot, certain + (memory.resident() or 0), there)
     disk = room.disk(folder)
     files = footprint.disk(recipe, shape, kind)
     if files > disk.bytes:
@@ -106,9 +106,9 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     engine.model.train()
     try:
         check_pass(recipe, engine, short, long, moments, kind, root)
-        most = footprint.HOLES * held(engine, long)
+        most = held(engine, long)
         memory.release()
-        needed = most + moments + (memory.resident() or 0)
+        needed = most + footprint.holes(most, mapped(engine, long, kind)) + moments + (memory.resident() or 0)
     finally:
         engine.weights.clear()
         engine.model.train(training)
@@ -122,6 +122,14 @@ def check_pass(recipe: Recipe, engine: Engine, short: Sequence[int], long: Seque
     sizes = engine.rows.sizes
     ratio = speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
     _refuse_above(recipe, engine, long, held(engine, short) * ratio + moments + (memory.resident() or 0), kind, root)
+
+
+def mapped(engine: Engine, rows: Sequence[int], kind: str) -> float:
+    """Bytes of a pass that are logits over the vocabulary (see `footprint.holes`)."""
+    if kind not in ("language", "corpus"):
+        return 0.0
+    words = engine.model.base.config.get_text_config().vocab_size  # type: ignore[union-attr,operator]
+    return needs.vocabulary(float(speed.work([rows], engine.rows.sizes)[2]), words)
 
 
 def held(engine: Engine, rows: Sequence[int]) -> float:
@@ -151,17 +159,18 @@ def _refuse_above(recipe: Recipe, engine: Engine, long: Sequence[int], needed: f
     # The forecasts of the rungs begin where this one was measured, as far as it was.
     process = spot.process + (needed - footprint.gigabytes(recipe, shape, spot) * 1e9 if np.isfinite(needed) else 0.0)
     measured = Spot(spot.tokens, spot.length, each, kind, max(spot.process / 2, process))
-    raise refusal(recipe, base, measured, needed / 1e9, there, held=(memory.resident() or 0) / 1e9)
+    raise refusal(recipe, base, measured, needed, there)
 
 
-def refusal(recipe: Recipe, base: Base, spot: Spot, needed: float, there: Room, held: float = 0.0) -> TrainingError:
-    """The error that names the first rung which fits into the room (GB `held` already beside it)."""
-    free = there.bytes / 1e9 + held
+def refusal(recipe: Recipe, base: Base, spot: Spot, needed: float, there: Room) -> TrainingError:
+    """The error that names the first rung which fits into what the process holds (bytes, as in `needed`) and the
+    room beside it."""
+    free = (there.bytes + (memory.resident() or 0)) / 1e9
     fitting = [rung for rung in rungs(recipe, base, spot) if rung.gigabytes <= free]
-    said = t("more", "更多") if not np.isfinite(needed) else f"{needed:.1f} GB"
+    said = t("more", "更多") if not np.isfinite(needed) else f"{needed / 1e9:.1f} GB"
     return TrainingError(
-        "plan.no_memory", t("tuning {b} needs {n} of memory, there are {m:.1f} GB ({s})",
-                            "微调 {b} 需要内存 {n}，可用 {m:.1f} GB（{s}）", b=base.name, n=said, m=free,
+        "plan.no_memory", t("tuning {b} needs at least {n} of memory, there are {m:.1f} GB ({s})",
+                            "微调 {b} 至少需要内存 {n}，可用 {m:.1f} GB（{s}）", b=base.name, n=said, m=free,
                             s=there.source),
         expected=_way(fitting[0]) if fitting else t("a machine with more memory, or a simpler system",
                                                     "内存更大的机器，或更简单的系统"),

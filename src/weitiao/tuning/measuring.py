@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from weitiao import footprint, tasks
-from weitiao.bundle import Bundle, by_length
+from weitiao.bundle import Bundle, by_length, tokens_of_a_pass
 from weitiao.core import memory
 from weitiao.example import Example
 from weitiao.models import Base, needs
@@ -35,14 +35,14 @@ from weitiao.tuning.speed import Seconds, Speed, Stopwatch, Work
 from weitiao.tuning.stage import Ready
 from weitiao.tuning.validate import rows_and_loss
 
-HOLES = 0.5  # times what the longest pass holds (docs/log.md)
+HOLES = 0.25  # times what the longest pass holds: what grows later than here (docs/log.md)
 _PASSES = 40  # of the schedule
 _BUDGET = 10.0  # seconds of a processor for them
 _FEWEST = 4
 _UPDATES = 3
 _TOKEN = 50  # bytes of a token id in tuples of Python, and of its type
+_ANSWERS = 8  # passes over test rows
 _ANSWERED = 24  # rows that are answered in writing to see how long it takes
-_FROZEN_TOKENS = 8192  # of one pass of a frozen base (evaluate.baselines.BATCH_TOKENS)
 
 
 @dataclass(slots=True)
@@ -94,9 +94,12 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     made_updates, training = _updates(engine, here[1]), Speed()
     for amount, took in passes + made_updates:
         training.add(amount, took)
-    peaks = {"tune": float(memory.peak() or 0) + HOLES * longest}
+    later = footprint.holes(longest, fits.mapped(engine, here[0], task.head().kind), HOLES)
+    peaks = {"tune": float(memory.peak() or 0) + later}
     validating, seen = _validations(engine, task, made.rows["validation"], rows, int(tune.micro_batch_tokens))
-    peaks["validate"] = float(memory.peak() or 0)
+    if judged_rows:
+        peaks["validate"] = float(memory.peak() or 0)
+    memory.restart_peak()
     per_epoch = -(-round(scale * len(rows.encoded)) // int(tune.batch_size))
     share = judged_rows / max(1, round(scale * len(rows.encoded)))
     steps = planning.steps(tune, per_epoch, share, lambda: training.seconds(_per_update(whole)).wall)
@@ -246,18 +249,19 @@ def _head(made: Ready, prepared: Seconds, rows: float, tokens: float, reading: S
 
 
 def answers(tuned: Bundle, test: Sequence[Example]) -> Seconds:
-    """Seconds of answers for all of these rows, from some of them: the longest pass, the shortest, one between; of
-    written answers a few rows, whose time grows with the passes rather than with the rows."""
+    """Seconds of answers for all of these rows, from some passes, the longest and the shortest among them; of written
+    answers a few rows, whose time grows with the passes rather than with the rows."""
     rows = tuned.task.encode([replace(e, target=None) for e in test], tuned.tokenizer, tuned.settings.max_length,
                              windows=tuned.settings.windows)
     sizes = [(r.length, len(r.windows)) for r in rows]
-    every = list(by_length(sizes, _FROZEN_TOKENS))
-    if tuned.task.head().kind == "language":
+    written = tuned.task.head().kind == "language"
+    every = list(by_length(sizes, tokens_of_a_pass(str(tuned.model.device), written=written)))
+    if written:
         return _written(tuned, test, every)
     found = Speed()
     tuned.outputs([test[every[0][0]]])
-    # A part of the longest pass tells the time of the whole, and the shorter passes its slope.
-    for numbers in (every[-1], every[0][: max(1, len(every[0]) // 8)], every[len(every) // 2][:4]):
+    for place in np.unique(np.linspace(0, len(every) - 1, _ANSWERS).round().astype(int)).tolist()[::-1]:
+        numbers = every[place]
         watch = Stopwatch()
         tuned.outputs([test[i] for i in numbers])
         found.add(speed.work([numbers], sizes), watch.read())
