@@ -68,7 +68,12 @@ def one(folder: Path, work: Path, most: int, seeds: int, share: float) -> None:
         seen, _ = see(recipe, Path(scratch), lambda code, spot: None)
         rows = noise._drawn(seen, noise.Options(rows=most))
         start = time.process_time()
-        made = _features.features(seen, rows)
+        kept = work / f"{folder.name}.npz"
+        if not kept.is_file():
+            made = _features.features(seen, rows)
+            np.savez(kept, x=made.x, how=made.how)
+        stored = np.load(kept)
+        x, how = stored["x"], str(stored["how"])
         seconds = time.process_time() - start
     place = {e.source: i for i, e in enumerate(rows)}
     for kind, seed in todo:
@@ -77,15 +82,17 @@ def one(folder: Path, work: Path, most: int, seeds: int, share: float) -> None:
         case = noise._case(seen, changed)
         at = [place[e.source] for e in case.rows]
         start = time.process_time()
-        p = _doubts.out_of_fold(made.x[at], case.y, case.units, len(case.names), seen.task.head().problem_type, seed)
-        listed = [case.rows[d.row].source for d in
-                  (_doubts.single(case.y, p) if case.y.ndim == 1 else _doubts.several(case.y, p))]
+        p = _doubts.out_of_fold(x[at], case.y, case.units, len(case.names), seen.task.head().problem_type, seed)
+        doubts = _doubts.single(case.y, p) if case.y.ndim == 1 else _doubts.several(case.y, p)
+        listed = [case.rows[d.row].source for d in doubts]
+        given = p[np.arange(len(p)), case.y] if case.y.ndim == 1 else 1 - np.abs(case.y - p).max(axis=1)
         hits = [source in planted for source in listed]
         judged = planted & {e.source for e in case.rows}
         top = hits[: round(TOP * len(rows))]
         result = {"set": folder.name, "kind": kind, "seed": seed, "rows": len(case.rows), "labels": len(case.names),
-                  "features": made.how, "known": noise._known_share(case.y, p), "planted": len(judged),
+                  "features": how, "known": noise._known_share(case.y, p), "planted": len(judged),
                   "listed": len(listed), "hits": sum(hits), "top": len(top), "top_hits": sum(top),
+                  "below": {str(k): float((given < k).mean()) for k in (0.02, 0.05, 0.1)},
                   "seconds": round(seconds, 1), "fit_seconds": round(time.process_time() - start, 1)}
         (work / f"{folder.name}-{kind}-{seed}.json").write_text(json.dumps(result))
         print(result, flush=True)

@@ -79,8 +79,8 @@ class Clean(Section):
 
 class Check(Section):
     mode: Literal["quick", "off"] = "quick"
-    """quick: look at (at most 5,000 of) the rows before the model is chosen, and stop where they are not fit to be tuned
-    on; off: do not. `weitiao check` looks at everything."""
+    """quick: look at the rows (at most 5,000 of them) before the model is chosen, and stop where they are not fit to be
+    tuned on; off: do not. `weitiao check` looks at everything."""
     go_on: tuple[str, ...] = ()
     """Findings at which the run does not stop, e.g. ["leaks.sign"]."""
 

@@ -18,7 +18,7 @@ from weitiao.prepare import prepare
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 
-WORDS = "food movie film music travel service room price".split()
+WORDS = ["food", "movie", "film", "music", "travel", "service", "room", "price"]
 
 
 def rows(n: int, sign: str = "") -> list[dict[str, Any]]:

@@ -319,7 +319,8 @@ def check(recipe: Recipe, *, out: Path | None = None, sections: Sequence[str] = 
     Args:
         recipe: sections data, clean, task, model and the seed are used.
         out: a folder for report.json, findings.jsonl (every row concerned), plan.toml, page.html and, where labels are
-            doubtful, review.csv, written whole or not at all; it must be new, empty, or that of an earlier check. None: nothing is written.
+            doubtful, review.csv, written whole or not at all; it must be new, empty, or that of an earlier check. None:
+            nothing is written.
         sections: names; all where none is given.
         thresholds: section to option to value.
         tokenizer: False: do without a base model's tokenizer.

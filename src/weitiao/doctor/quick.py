@@ -91,8 +91,9 @@ def lines(report: Mapping[str, Any], recipe: Recipe) -> list[str]:
     named = {"look": t("look", "注意"), "stop": t("STOP", "停止")}
     said = [f"{named[f['verdict']]}: {f['said']}{drawn}" for f in found[:_SHOWN]]
     more = len(found) - _SHOWN
-    return [*said, t("{m}the rows: weitiao check {f}", "{m}查看相关行：weitiao check {f}", f=" ".join(recipe.data.train),
-                     m=t("{n} more; ", "另有 {n} 项；", n=more) if more > 0 else "")]
+    rest = t("{n} more; ", "另有 {n} 项；", n=more) if more > 0 else ""
+    return [*said, t("{m}the rows: weitiao check {f}", "{m}相关行见：weitiao check {f}", m=rest,
+                     f=" ".join(recipe.data.train))]
 
 
 def stop_if_hopeless(report: Mapping[str, Any], recipe: Recipe) -> None:

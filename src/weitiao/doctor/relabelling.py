@@ -24,8 +24,8 @@ from weitiao.doctor.reviewing import Decision, decisions
 class Relabelling:
     """All decisions about rows, checked before anything is written.
 
-    Raises RecipeError: `check.no_labels` where the task has no labels of whole rows, `check.bad_review` for a label that
-    no row has, a number that is none, or two decisions about one row.
+    Raises RecipeError: `check.no_labels` where the task has no labels of whole rows, `check.bad_review` for a label
+    that no row has, a number that is none, or two decisions about one row.
     """
 
     def __init__(self, plan: Plan, seen: Seen) -> None:

@@ -59,9 +59,9 @@ def _frozen(seen: Seen, reader: Reader, rows: Sequence[Example]) -> Features:
     model = model.to(precision.DTYPES[precision.choose("auto", where, width).name])
     encoder = Encoder(model, reader.tokenizer, seen.task, min(READ, reader.max_length), str(where))
     x = encoder(rows)
-    out = Features((x - x.mean(0)) / np.maximum(x.std(0), 1e-6), t("{b}, frozen, mean-pooled", "{b}（冻结，均值池化）", b=reader.base.name))
     memory.release()
-    return out
+    how = t("{b}, frozen, mean-pooled", "{b}（冻结，均值池化）", b=reader.base.name)
+    return Features((x - x.mean(0)) / np.maximum(x.std(0), 1e-6), how)
 
 
 def _tfidf(seen: Seen, rows: Sequence[Example]) -> Features:

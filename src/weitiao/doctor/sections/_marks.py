@@ -104,7 +104,7 @@ def named(texts: Sequence[str], labels: Sequence[str]) -> list[tuple[str, int, i
 
 def _kind(sign: str) -> str:
     bare = sign.removesuffix("…") if sign.endswith("…") else sign.removeprefix("…")
-    return "word" if any(c.isalnum() for c in bare) and not re.search(r"[^\w'’.,;:!?-]|_", bare) else "sign"
+    return "word" if any(c.isalnum() for c in bare) and not re.search(r"[^\w\s'’.,;:!?-]|_", bare) else "sign"
 
 
 def _counts(mark: Mark, cover: float, rows: int) -> bool:
