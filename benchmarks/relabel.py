@@ -123,13 +123,13 @@ def decided(recipe: Recipe, folder: Path, rows: Rows, truth: Sequence[str], chos
 def told(o: argparse.Namespace) -> str:
     """Means over seeds, and paired differences with Student's interval."""
     lines = ["# What reading the head of the review list brings", "",
-             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}. {o.set}, {o.rows:,} training rows drawn by each seed, "
-             f"{o.model} with its defaults, no validation rows; a share of the labels made wrong at random; {o.read:.0%} of "
-             "the rows are read and get their true label, chosen at random or from the head of `weitiao check`'s list "
-             "(check → review.csv → --fix plan.toml → tune). Judged on the untouched test rows. Made by "
+             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}. {o.set}, {o.rows:,} training rows drawn by each "
+             f"seed, {o.model} with its defaults, no validation rows; a share of the labels made wrong at random; "
+             f"{o.read:.0%} of the rows are read and get their true label, chosen at random or from the head of "
+             "`weitiao check`'s list (check → review.csv → --fix plan.toml → tune). Judged on the untouched test rows. Made by "
              "`python benchmarks/relabel.py ROOT WORK`.", "",
-             "| wrong labels | seeds | test rows | as it is | 5 % at random | 5 % from the list | of the rows read, wrong: "
-             "at random | from the list |", "|--:|--:|--:|--:|--:|--:|--:|--:|"]
+             "| wrong labels | seeds | test rows | as it is | at random | from the list | of the rows read, wrong: at "
+             "random | from the list |", "|--:|--:|--:|--:|--:|--:|--:|--:|"]
     gains = []
     for noise in o.noise:
         got = {arm: [json.loads(p.read_text()) for s in range(1, o.seeds + 1)
@@ -143,10 +143,10 @@ def told(o: argparse.Namespace) -> str:
         lines.append(f"| {noise:.0%} | {n} | {got['list'][0]['n']} | " + " | ".join(
             f"{value[a].mean():.1f} ± {value[a].std(ddof=1):.1f}" for a in ARMS)
             + f" | {wrong['random']:.0%} | {wrong['list']:.0%} |")
-        for other in ("random", "nothing"):
-            gains.append(f"- {noise:.0%} wrong: the list against {other}: {paired(value['list'] - value[other])}")
-    return "\n".join([*lines, "", "Test accuracy in per cent, mean ± standard deviation over seeds. Paired by seed:", "",
-                      *gains, ""])
+        gains += [f"- {noise:.0%} wrong: the list against {other}: {paired(value['list'] - value[other])}"
+                  for other in ("random", "nothing")]
+    said = "Test accuracy in per cent, mean ± standard deviation over seeds. Paired by seed:"
+    return "\n".join([*lines, "", said, "", *gains, ""])
 
 
 def paired(gain: Any) -> str:

@@ -183,3 +183,21 @@ def test_a_tiny_base_reads_the_rows(tmp_path: Path, tiny_folder: Path) -> None:
     found_ = doctor.check(recipe({"model": {"name": str(tiny_folder)}}, train=path), sections=["noise"])
     finding = found_.sections["noise"].findings[0]
     assert str(tiny_folder) in finding.facts["features"] and finding.facts["judged"] == 240
+
+
+def test_a_base_too_large_for_the_budget_leaves_it_to_tfidf(tmp_path: Path, tiny_folder: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weitiao.doctor.sections._features._SMALL", 1)
+    path = lines(tmp_path / "rows.jsonl", rows()[0])
+    found_ = doctor.check(recipe({"model": {"name": str(tiny_folder)}}, train=path), sections=["noise"])
+    assert found_.sections["noise"].findings[0].facts["features"].startswith("TF-IDF")
+
+
+def test_of_many_rows_some_are_judged(tmp_path: Path, tiny_folder: Path) -> None:
+    path = lines(tmp_path / "rows.jsonl", rows(2400)[0])
+    how = {"sections": ["noise"], "thresholds": {"noise": {"rows": 2000, "tokens": 10_000}}}
+    found_ = doctor.check(recipe({"model": {"name": str(tiny_folder)}}, train=path), **how)
+    facts = found_.sections["noise"].findings[0].facts
+    assert str(tiny_folder) in facts["features"] or facts["judged"] == 2000
+    assert checked(tmp_path, rows(2400)[0], sections=["noise"], thresholds={"noise": {"rows": 300}}) \
+        .sections["noise"].findings[0].facts["judged"] == 300

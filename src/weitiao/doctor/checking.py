@@ -63,8 +63,8 @@ def _options(name: str, values: Mapping[str, Any]) -> BaseModel:
 def check(recipe: Recipe, out: Path | None, wanted: Wanted, progress: Callable[[str], None]) -> Checkup:
     """See `weitiao.doctor.check`."""
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="weitiao-check-") as scratch:
-            return _look(recipe, Path(scratch), lambda code, spot: None, wanted, progress)
+        with tempfile.TemporaryDirectory(prefix="weitiao-check-") as temporary:
+            return _look(recipe, Path(temporary), lambda code, spot: None, wanted, progress)
     _ours(out)
     with files.new_folder(out) as folder, _rows(folder) as scratch:
         with _listening(folder / FINDINGS) as write, reviewing.writing(folder / reviewing.REVIEW) as note:

@@ -10,7 +10,6 @@ Everything here is arrays; texts and names are the section's (noise.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,14 +39,14 @@ class Doubt(NamedTuple):
     probability: float
 
 
-def out_of_fold(x: NDArray[np.float64], y: NDArray[Any], units: Sequence[int], outputs: int, kind: _linear.Kind,
+def out_of_fold(x: NDArray[np.float64], y: NDArray[Any], units: NDArray[np.int64], outputs: int, kind: _linear.Kind,
                 seed: int) -> NDArray[np.float64]:
     """Per row what a linear model of the other folds says: probabilities (n, outputs), or (n, 1) standardised numbers.
 
     Args:
         x: (n, d) features, of size 1 on average.
         y: label numbers (n,), 0/1 (n, outputs), or floats (n,).
-        units: rows of one number stay in one fold, else a row's copy would confirm it.
+        units: (n,) rows of one number stay in one fold, else a row's copy would confirm it.
     """
     from scipy.special import expit, softmax
 
@@ -60,7 +59,7 @@ def out_of_fold(x: NDArray[np.float64], y: NDArray[Any], units: Sequence[int], o
     return p
 
 
-def _folds(y: NDArray[Any], units: Sequence[int], kind: _linear.Kind, seed: int) -> Any:
+def _folds(y: NDArray[Any], units: NDArray[np.int64], kind: _linear.Kind, seed: int) -> Any:
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     if kind == "single_label_classification":

@@ -10,7 +10,7 @@ The base model that tuning would choose reads the beginning of each text; where 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 READ = 128
 """Tokens of a text that the base reads: its cost grows with them, and labels are mostly clear by then."""
+_SMALL = 25_000_000  # parameters beside the embeddings that a budget of tokens is meant for
+_LEAST = 1000  # rows
 _DIRECTIONS = 256
 
 
@@ -35,17 +37,21 @@ class Features(NamedTuple):
     how: str
 
 
-def features(seen: Seen, rows: Sequence[Example]) -> Features:
-    """Of these rows, in their order. Raises ModelError as building the base does."""
-    return _tfidf(seen, rows) if seen.reader is None else _frozen(seen, seen.reader, rows)
+def features(seen: Seen, reader: Reader | None, rows: Sequence[Example]) -> Features:
+    """Of these rows, in their order; of a base where there is a reader. Raises ModelError as building it does."""
+    return _tfidf(seen, rows) if reader is None else _frozen(seen, reader, rows)
 
 
-def affordable(seen: Seen, rows: Sequence[Example], tokens: int) -> int:
-    """So many rows like these the base reads within a budget of tokens; TF-IDF costs nothing beside."""
-    if seen.reader is None:
-        return len(rows)
+def affordable(seen: Seen, rows: Sequence[Example], tokens: int) -> tuple[Reader | None, int]:
+    """Who reads rows like these within a budget of a small base's tokens, and how many of them: the base that tuning
+    would choose, or TF-IDF, which costs nothing beside, where there is none or it would read less than `_LEAST`."""
+    if seen.reader is None or not rows:
+        return None, len(rows)
     encoded = seen.task.encode(rows[:500], seen.reader.tokenizer, min(READ, seen.reader.max_length))
-    return int(tokens * len(encoded) / max(1, sum(row.length for row in encoded)))
+    base = seen.reader.base
+    larger = max(1.0, (base.parameters - base.embedding_parameters) / _SMALL)
+    most = int(tokens / larger * len(encoded) / sum(row.length for row in encoded))
+    return (seen.reader, min(most, len(rows))) if most >= min(_LEAST, len(rows)) else (None, len(rows))
 
 
 def _frozen(seen: Seen, reader: Reader, rows: Sequence[Example]) -> Features:
@@ -57,7 +63,8 @@ def _frozen(seen: Seen, reader: Reader, rows: Sequence[Example]) -> Features:
     model = build(reader.base, seen.task.head(), pooling="auto", dropout=None, seed=seen.seed).to(where)
     width = model.base.config.get_text_config().hidden_size
     model = model.to(precision.DTYPES[precision.choose("auto", where, width).name])
-    encoder = Encoder(model, reader.tokenizer, seen.task, min(READ, reader.max_length), str(where))
+    task: Any = seen.task  # one whose answers are whole rows' is a `TextTask`
+    encoder = Encoder(model, reader.tokenizer, task, min(READ, reader.max_length), str(where))
     x = encoder(rows)
     memory.release()
     how = t("{b}, frozen, mean-pooled", "{b}（冻结，均值池化）", b=reader.base.name)

@@ -1,11 +1,11 @@
-"""Label noise: labels that a linear model of other rows would not give, ranked for a person to read. Nothing is changed.
+"""Label noise: labels that a linear model of other rows would not give, ranked for a person to read. Nothing changes.
 
-    noise.labels    431 of 5,452 (7.9 %) labels are doubtful; 84.1 % of all are those that the model gives      look
+    noise.labels    431 of 5,452 (7.9 %) labels are doubtful to a linear model that had not seen them …      look
         train.jsonl:17   What is the capital of Peru ?   [HUM; LOC? 0.97]
 
-Out-of-fold confident learning (`_doubts`) on the frozen base model's features (`_features`); near copies and rows of one
-passage lie in one fold. Of numbers those are named that are far off. A list is a queue for reading, never a verdict: how
-much of such lists was truly wrong is in benchmarks/results/label_noise.md and in `MEASURED`.
+Out-of-fold confident learning (`_doubts`) on the frozen base model's features (`_features`); near copies and rows of
+one passage lie in one fold. Of numbers those are named that are far off. A list is a queue for reading, never a
+verdict: `MEASURED` says how much of such lists was truly wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from weitiao.core.errors import MissingExtra, RowError
 from weitiao.core.i18n import t
 from weitiao.core.text import joined
-from weitiao.doctor import Change, Finding, Seen, Spot, excerpt, judge, percent, reviewing, share
+from weitiao.doctor import Change, Finding, Reader, Seen, Spot, excerpt, judge, percent, reviewing, share
 from weitiao.doctor.sections import _doubts, _features
 from weitiao.example import Example
 from weitiao.prepare import comparing, nearby
@@ -32,19 +32,42 @@ _LEAST = 50  # rows below which no model is worth asking
 _BETTER = 0.3  # share of the errors of always giving the most frequent label that the model must take away
 
 
+class Measured(NamedTuple):
+    """What lists were worth in data sets of which 8 % of the labels had been made wrong.
+
+    Args:
+        known: share of the errors of guessing that the model took away there, at least.
+        sets: how many data sets.
+        wrong: lowest and highest share (over the sets) of the rows listed that were among the wrong ones.
+        head: the same of the first rows, a twentieth of all.
+    """
+
+    known: float
+    sets: int
+    wrong: tuple[float, float]
+    head: tuple[float, float]
+
+
+_WELL = 0.6  # known: from here on the list is short where labels are right
+MEASURED = (Measured(_WELL, 4, (0.52, 0.96), (0.81, 1.0)), Measured(_BETTER, 4, (0.21, 0.46), (0.53, 0.72)))
+"""From benchmarks/results/label_noise.md, the sets whose labels are known best first."""
+
+
 class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    doubtful: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Look: more than this share of the labels is doubtful."""
+    doubtful: Annotated[float, Field(ge=0, le=1)] = 0.06
+    """Look: more than this share of the labels is doubtful, where the model knows them well."""
+    doubtful_weak: Annotated[float, Field(ge=0, le=1)] = 0.15
+    """Look: more than this share of the labels is doubtful, where the model does not know them well; of numbers too."""
     rows: Annotated[int, Field(ge=_LEAST)] = 20_000
     """Rows that are judged, at most; drawn by the seed."""
     tokens: Annotated[int, Field(ge=10_000)] = 400_000
-    """Tokens that the base model reads, at most: fewer rows are judged where they are long."""
+    """Tokens that a small base model reads, at most, and a larger one fewer: of long texts fewer are judged."""
 
 
 def look(seen: Seen, options: Options) -> Iterator[Finding]:
-    """Nothing where no row has a label or a number of its own (texts, places in texts), or the task refuses the rows."""
+    """Nothing where rows have no label or number of their own (texts, places in texts), or the task refuses them."""
     kind = seen.task.head().problem_type
     if seen.task.head().kind != "sequence" or not kind or seen.refused is not None:
         return
@@ -52,12 +75,12 @@ def look(seen: Seen, options: Options) -> Iterator[Finding]:
         missing = MissingExtra("cleanlab", "noise", t(*TITLE))
         yield Finding("noise.no_cleanlab", "good", f"{missing.what}: {missing.fix}", 0, 0)
         return
-    rows = _drawn(seen, options)
+    rows, reader = _drawn(seen, options)
     if len(rows) < _LEAST:
         yield Finding("noise.few", "good", t("too few rows to judge their labels: {n}", "行数太少，无法评判标签：{n}",
                                              n=len(rows)), 0, len(rows))
         return
-    yield _numbers(seen, rows, options) if kind == "regression" else _labels(seen, rows, options)
+    yield (_numbers if kind == "regression" else _labels)(seen, rows, reader, options)
 
 
 def _cleanlab() -> bool:
@@ -70,11 +93,12 @@ def _cleanlab() -> bool:
 
 # -- the rows ------------------------------------------------------------------------------------------------------
 
-def _drawn(seen: Seen, options: Options) -> list[Example]:
-    """Of all parts (a wrong test label costs as much as a wrong training label), as many as the options allow."""
+def _drawn(seen: Seen, options: Options) -> tuple[list[Example], Reader | None]:
+    """Of all parts (a wrong test label costs as much as a wrong training label), as many as the options allow, and who
+    reads them."""
     rows = [e for _, e in seen.sample(options.rows) if _known(seen, e)]
-    most = _features.affordable(seen, rows, options.tokens) if rows else 0
-    return rows if len(rows) <= most else [e for _, e in seen.sample(most) if _known(seen, e)]
+    reader, most = _features.affordable(seen, rows, options.tokens)
+    return rows if most == len(rows) else [e for _, e in seen.sample(most) if _known(seen, e)], reader
 
 
 def _known(seen: Seen, example: Example) -> bool:
@@ -129,41 +153,43 @@ def _names(example: Example) -> list[str]:
 
 # -- what is found -------------------------------------------------------------------------------------------------
 
-def _labels(seen: Seen, rows: list[Example], options: Options) -> Finding:
+def _labels(seen: Seen, rows: list[Example], reader: Reader | None, options: Options) -> Finding:
     kind = seen.task.head().problem_type
     case = _case(seen, rows)
     if len(case.names) < 2 or len(case.rows) < _LEAST:
         return Finding("noise.few", "good", t("too few rows a label to judge them", "各标签行数太少，无法评判"), 0,
                        len(case.rows))
-    made = _features.features(seen, case.rows)
+    made = _features.features(seen, reader, case.rows)
     p = _doubts.out_of_fold(made.x, case.y, case.units, len(case.names), kind, seen.seed)
     known = _known_share(case.y, p)
     facts = {"features": made.how, "judged": len(case.rows), "rare": case.rare, "explained": known}
     if known < _BETTER:
         return Finding("noise.unclear", "good", t(
             "labels were not judged: a linear model on {h} hardly knows them ({p} of the errors of guessing are gone)",
-            "未评判标签：{h} 上的线性模型几乎不了解它们（仅消除了 {p} 的猜测错误）", h=made.how, p=percent(max(0, known))),
-            0, len(case.rows), facts=facts)
+            "未评判标签：{h} 上的线性模型几乎不了解它们（仅消除了 {p} 的猜测错误）", h=made.how,
+            p=percent(max(0.0, known))), 0, len(case.rows), facts=facts)
     doubts = _doubts.single(case.y, p) if case.y.ndim == 1 else _doubts.several(case.y, p)
+    limit = options.doubtful if known >= _WELL else options.doubtful_weak
     spots = seen.spots("noise.labels")
     for doubt in doubts:
         example = case.rows[doubt.row]
         spots.add(_spot(seen, example, _suggested(example, case.names, doubt.suggested), doubt.probability))
     return Finding(
-        "noise.labels", judge(len(doubts) / len(case.rows), options.doubtful),
+        "noise.labels", judge(len(doubts) / len(case.rows), limit),
         t("{s} labels are doubtful to a linear model on {h} that had not seen them; {m}",
           "{s}个标签在未见过它们的线性模型（{h}）看来可疑；{m}", s=share(len(doubts), len(case.rows)), h=made.how,
-          m=_measured()),
+          m=_worth(known)),
         spots.count, len(case.rows),
-        t("look: more than {p} of the labels; rows of labels with fewer than {k} different texts are not judged ({r})",
-          "注意：超过 {p} 的标签；不同文本少于 {k} 条的标签不评判（{r} 个）", p=percent(options.doubtful),
-          k=_doubts.FOLDS, r=len(case.rare)),
+        t("look: more than {p} of the labels; labels with fewer than {k} different texts are not judged ({r} of them)",
+          "注意：超过 {p} 的标签；不同文本少于 {k} 条的标签不评判（{r} 个）", p=percent(limit), k=_doubts.FOLDS,
+          r=len(case.rare)),
         spots.shown, _do(), facts, {"review": [reviewing.REVIEW]} if doubts else {})
 
 
-def _numbers(seen: Seen, rows: list[Example], options: Options) -> Finding:
-    made = _features.features(seen, rows)
-    y = seen.task.numbers([e.target for e in rows])
+def _numbers(seen: Seen, rows: list[Example], reader: Reader | None, options: Options) -> Finding:
+    made = _features.features(seen, reader, rows)
+    task: Any = seen.task  # one of numbers is a `TextTask`
+    y = task.numbers([e.target for e in rows])
     said = _doubts.out_of_fold(made.x, y, _units(rows), 1, "regression", seen.seed)[:, 0]
     doubts = _doubts.number(y, said)
     mean, scale = seen.task.state()["mean"], seen.task.state()["scale"]
@@ -171,13 +197,14 @@ def _numbers(seen: Seen, rows: list[Example], options: Options) -> Finding:
     for row in doubts:
         spots.add(_spot(seen, rows[row], f"{mean + scale * said[row]:.4g}", None))
     return Finding(
-        "noise.numbers", judge(len(doubts) / len(rows), options.doubtful),
+        "noise.numbers", judge(len(doubts) / len(rows), options.doubtful_weak),
         t("{s} numbers are far from what a linear model on {h} says that had not seen them",
           "{s}个数值与未见过它们的线性模型（{h}）的预测相差很远", s=share(len(doubts), len(rows)), h=made.how),
         spots.count, len(rows),
         t("look: more than {p} of the rows; far: three times the usual distance (1.4826 × the median)",
-          "注意：超过 {p} 的行；“很远”指常见偏差（1.4826 × 中位数）的三倍以上", p=percent(options.doubtful)),
-        spots.shown, _do(), {"features": made.how, "judged": len(rows)}, {"review": [reviewing.REVIEW]} if doubts else {})
+          "注意：超过 {p} 的行；“很远”指常见偏差（1.4826 × 中位数）的三倍以上", p=percent(options.doubtful_weak)),
+        spots.shown, _do(), {"features": made.how, "judged": len(rows)},
+        {"review": [reviewing.REVIEW]} if doubts else {})
 
 
 def _known_share(y: NDArray[Any], p: NDArray[np.float64]) -> float:
@@ -210,8 +237,15 @@ def _spot(seen: Seen, example: Example, suggested: str, probability: float | Non
 
 def _do() -> str:
     return t("read review.csv (--out DIR) from the top and fill in its last column; --fix plan.toml then puts these "
-             "labels right in a copy", "请从头阅读 review.csv（--out 目录）并填写最后一列；--fix plan.toml 会在副本中更正")
+             "labels right in a copy",
+             "请从头阅读 review.csv（--out 目录）并填写最后一列；--fix plan.toml 会在副本中更正")
 
 
-def _measured() -> str:
-    return t("", "")
+def _worth(known: float) -> str:
+    """What such lists were worth where labels were known as well as here."""
+    m = next(m for m in MEASURED if known >= m.known)
+    return t("with 8 % of the labels made wrong, {a:.0%} to {b:.0%} of such lists were truly wrong, of their head (5 % "
+             "of the rows) {c:.0%} to {d:.0%} ({k} data sets)",
+             "在 {k} 个数据集中把 8% 的标签改错后，此类清单中 {a:.0%} 至 {b:.0%} 确实有误，"
+             "开头部分（占全部 5%）为 {c:.0%} 至 {d:.0%}",
+             a=m.wrong[0], b=m.wrong[1], c=m.head[0], d=m.head[1], k=m.sets)
