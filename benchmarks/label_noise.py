@@ -146,8 +146,8 @@ def page(results: list[dict[str, Any]], o: argparse.Namespace) -> str:
         here = [g for g in got if band.known <= g["known"] < upper]
         upper = band.known
         lines.append(f"- known at least {band.known}: {len({g['set'] for g in here})} sets; precision "
-                     f"{mean(here, 'precision')}, recall {mean(here, 'recall')}, top 5 % {mean(here, 'head')} (mean over "
-                     "sets and both kinds, lowest and highest in brackets).")
+                     f"{mean(here, 'precision')}, recall {mean(here, 'recall')}, top 5 % {mean(here, 'head')} (mean "
+                     "over sets and both kinds, lowest and highest in brackets).")
     lines += [f"- known less than {upper}: no list is given."]
     return "\n".join([*lines, ""])
 

@@ -126,8 +126,8 @@ def told(o: argparse.Namespace) -> str:
              f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}. {o.set}, {o.rows:,} training rows drawn by each "
              f"seed, {o.model} with its defaults, no validation rows; a share of the labels made wrong at random; "
              f"{o.read:.0%} of the rows are read and get their true label, chosen at random or from the head of "
-             "`weitiao check`'s list (check → review.csv → --fix plan.toml → tune). Judged on the untouched test rows. Made by "
-             "`python benchmarks/relabel.py ROOT WORK`.", "",
+             "`weitiao check`'s list (check → review.csv → --fix plan.toml → tune). Judged on the untouched test rows. "
+             "Made by `python benchmarks/relabel.py ROOT WORK`.", "",
              "| wrong labels | seeds | test rows | as it is | at random | from the list | of the rows read, wrong: at "
              "random | from the list |", "|--:|--:|--:|--:|--:|--:|--:|--:|"]
     gains = []
