@@ -48,6 +48,10 @@ def test_tune_predict_evaluate_resume(weitiao: Weitiao, reviews: Path, tiny_fold
     assert code == 0 and scores["n"] == 120 and scores["bad_rows"] == 1 and scores["metrics"][0]["name"] == "accuracy"
     out = weitiao("evaluate", str(run), "reviews.csv")[1]
     assert "accuracy" in out and "1 rows could not be read; the first: reviews.csv:122: text" in out
+    out = weitiao("evaluate", str(run), "reviews.csv", "--baselines")[1]
+    assert "TF-IDF: accuracy" in out and "(n=120, " in out
+    code, out, _ = weitiao("evaluate", str(run / "model"), "reviews.csv", "--baselines", "--json")
+    assert code == 5 and error_of(out)["code"] == "run.missing"
     Path("blind.csv").write_text("text,other\ngood,1\nbad,2\n")
     code, out, _ = weitiao("evaluate", str(run), "blind.csv", "--json")
     assert code == 3 and error_of(out)["code"] == "data.no_test_rows"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,15 @@ def test_another_file_is_scored_without_baselines(done: Path) -> None:
     got = evaluate.evaluate_file(bundle.load(done.parent), examples(30, 9), resamples=100)
     assert got["n"] == 30 and got["baselines"] == [] and got["verdict"]["outcome"] == "alone"
     assert len(evaluate.summary(got)) == 1 and "no baseline" in evaluate.verdict(got)
+
+
+def test_the_runs_baselines_can_answer_another_file(done: Path) -> None:
+    rows, tuned = examples(30, 9), bundle.load(done.parent)
+    got = evaluate.evaluate_file(tuned, rows, run=Run.open(done.parent), resamples=100)
+    assert [b["name"] for b in got["baselines"]] == ["majority", "tfidf", "frozen"]
+    assert got["best_baseline"] and got["paired"][0]["n"] == 30 and got["verdict"]["outcome"] != "alone"
+    most = Counter(e.target for e in splits.load(Run.open(done.parent), "train")).most_common(1)[0][0]
+    assert got["baselines"][0]["metrics"][0]["value"] == sum(e.target == most for e in rows) / 30
 
 
 @pytest.mark.parametrize("rows", [[], [Example("0", {"text": "x"}, None, "")], [Example("0", {"text": "x"}, "new", "")]])

@@ -8,7 +8,7 @@ import typer
 
 from weitiao import screen
 from weitiao._version import __version__
-from weitiao.cli import check, evaluate, models, predict, recipe, runs, search, show, tune
+from weitiao.cli import certify, check, evaluate, models, predict, recipe, reproduce, runs, search, show, tune
 from weitiao.cli.options import Lang
 from weitiao.core.i18n import t
 
@@ -44,6 +44,9 @@ _COMMANDS = (
                                      "在给定时间内寻找更好的设置。")),
     (app, "predict", predict.predict, t("Predict a file or a text with a tuned model.", "用微调好的模型预测。")),
     (app, "evaluate", evaluate.evaluate, t("Score a tuned model on a labelled file.", "用带标签的文件给模型打分。")),
+    (app, "certify", certify.certify, t("Measure on a finished run what must be equal.",
+                                        "在已完成的运行上测量应当相等之处。")),
+    (app, "reproduce", reproduce.reproduce, t("Run it again and compare.", "重新运行并比较结果。")),
     (app, "runs", runs.runs, t("List the runs of a folder.", "列出目录中的运行。")),
     (app, "models", models.models, t("List the base models that are at hand.", "列出可用的基座模型。")),
     (shows, "data", show.data, t("Rows as they are read, and what is learnt of them.",

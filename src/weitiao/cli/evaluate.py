@@ -12,6 +12,7 @@ from weitiao.cli.options import Columns, Device, Encoding, Format, Json, Lang, Q
 from weitiao.core.errors import RowError
 from weitiao.core.i18n import t
 from weitiao.formats import BadRow
+from weitiao.run import Run
 from weitiao.screen import Screen
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def evaluate(
     format: Format = "auto",
     encoding: Encoding = "auto",
     columns: Columns = "",
+    baselines: Annotated[bool, typer.Option("--baselines", help=t(
+        "Let the run's baselines answer the same rows, too.", "让该运行的基线也回答同样的数据。"))] = False,
     device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -35,13 +38,15 @@ def evaluate(
     """One parameter a flag; see `weitiao evaluate --help`."""
     rows = predicting.Rows(tuple(files), format, encoding, pairs(columns, "--columns"))
     rows.check()
+    if baselines:
+        Run.open(run)  # a mere model folder has no training rows: say so before the model is loaded
     tuned = predicting.load(run, device)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         screen.say(t("Judging on {f} …", "正在用 {f} 评估……", f=", ".join(map(str, files))), style="dim")
         from weitiao.evaluate import evaluate_file
 
         examples, reasons = _read(tuned, rows)
-        scores = evaluate_file(tuned, examples)
+        scores = evaluate_file(tuned, examples, run=Run.open(run) if baselines else None)
         scores |= {"bad_rows": len(reasons), "unlabelled_rows": sum(e.target is None for e in examples),
                    "counted": _counted(tuned.task, examples)}
         _show(screen, scores, reasons, tuned.task.noun)
@@ -76,6 +81,11 @@ def _show(screen: Screen, scores: dict[str, Any], reasons: list[str], noun: Noun
         return
     screen.table((t("metric", "指标"), t("value", "数值"), t("95 % interval", "95 % 区间"), t("rows", "行数")),
                  [_row(m) for m in metrics])
+    if scores["baselines"]:
+        from weitiao.evaluate import summary
+
+        for line in summary(scores):
+            screen.say(line)
     if counted := scores["counted"]:
         shown = ", ".join(f"{name} {n:,}" for name, n in counted.items())
         screen.say(t("in these rows: {s}", "这些数据中：{s}", s=shown))

@@ -67,13 +67,23 @@ def evaluate(recipe: Recipe, run: Run) -> None:
             files.write_json(folder / "confusion.json", matrix)
 
 
-def evaluate_file(tuned: bundle.Bundle, examples: Sequence[Example], *, seed: int = 0,
+def evaluate_file(tuned: bundle.Bundle, examples: Sequence[Example], *, run: Run | None = None, seed: int = 0,
                   resamples: int = 2000) -> dict[str, Any]:
-    """Scores of a bundle on all of other labelled rows, as in scores.json, without baselines.
+    """Scores of a bundle on all of other labelled rows, as in scores.json; without baselines where no run is given.
+
+    Args:
+        tuned: the model.
+        examples: what it has read.
+        run: whose baselines, made of its training rows, answer the same rows.
+        seed, resamples: of the intervals.
 
     Raises DataError `data.no_test_rows` when no row has a label that the model knows.
     """
-    return _score(tuned, examples, seed, resamples, len(examples))[0]
+    scores, rows, outputs = _score(tuned, examples, seed, resamples, len(examples))
+    if run is not None:
+        recipe = Recipe.read(run.folder / "recipe.toml")
+        _compare(scores, tuned.task, rows, outputs, _baselines(recipe, run, tuned.task, rows, _device(recipe)))
+    return scores
 
 
 def _score(tuned: bundle.Bundle, examples: Sequence[Example], seed: int, resamples: int,

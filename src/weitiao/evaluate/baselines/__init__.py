@@ -22,8 +22,6 @@ from weitiao.tasks import Outputs
 
 TRAIN_TOKENS = 200_000
 """Tokens of training rows that a frozen model reads at most."""
-BATCH_TOKENS = 8192
-"""Padded tokens of one of its forward passes."""
 
 
 @dataclass(frozen=True, slots=True)

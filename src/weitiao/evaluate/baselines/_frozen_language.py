@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from weitiao import models
-from weitiao.bundle import by_length
-from weitiao.evaluate.baselines import BATCH_TOKENS, Case
+from weitiao.bundle import by_length, tokens_of_a_pass
+from weitiao.evaluate.baselines import Case
 
 
 def met(case: Case) -> Case:
@@ -36,7 +36,7 @@ def answers(case: Case, encode: Callable[[Any, int], Sequence[Any]]) -> list[Any
         model = model.bfloat16()
     rows = encode(task, int(recipe.model.max_length))
     found: list[Any] = [None] * len(rows)
-    for index in by_length([(r.length, 1) for r in rows], BATCH_TOKENS):
+    for index in by_length([(r.length, 1) for r in rows], tokens_of_a_pass(case.device, written=True)):
         batch = task.collate([rows[i] for i in index], task.speaker.tokenizer.pad_token_id, "right")
         with torch.inference_mode():
             for i, one in zip(index, task.outputs(model, batch), strict=True):

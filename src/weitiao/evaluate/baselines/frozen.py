@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weitiao import models
-from weitiao.bundle import by_length
-from weitiao.evaluate.baselines import BATCH_TOKENS, TRAIN_TOKENS, Baseline, Case, _linear
+from weitiao.bundle import by_length, tokens_of_a_pass
+from weitiao.evaluate.baselines import TRAIN_TOKENS, Baseline, Case, _linear
 from weitiao.example import Example
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import TextTask
@@ -62,7 +62,7 @@ class Encoder:
 
         rows = self._encode(examples)
         out: list[Any] = [None] * len(rows)
-        for index in by_length([(r.length, 1) for r in rows], BATCH_TOKENS):
+        for index in by_length([(r.length, 1) for r in rows], tokens_of_a_pass(self.device, written=False)):
             batch = self.task.collate([rows[i] for i in index], self.tokenizer.pad_token_id,
                                       self.tokenizer.padding_side)
             with torch.inference_mode():

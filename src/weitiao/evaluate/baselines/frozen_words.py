@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from weitiao import models
-from weitiao.bundle import by_length
+from weitiao.bundle import by_length, tokens_of_a_pass
 from weitiao.core import seeds
-from weitiao.evaluate.baselines import BATCH_TOKENS, TRAIN_TOKENS, Baseline, Case, _linear, _words
+from weitiao.evaluate.baselines import TRAIN_TOKENS, Baseline, Case, _linear, _words
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Encoded
 
@@ -54,7 +54,7 @@ def _rows(model: Any, task: Any, encoded: Sequence[Encoded], words: Any, device:
     import torch
 
     out: list[Any] = [None] * len(encoded)
-    for index in by_length([(r.length, len(r.windows)) for r in encoded], BATCH_TOKENS):
+    for index in by_length([(r.length, len(r.windows)) for r in encoded], tokens_of_a_pass(device, written=False)):
         batch = task.collate([encoded[i] for i in index], words.pad_token_id, words.padding_side)
         with torch.inference_mode():
             hidden = model.base(**{k: v.to(device) for k, v in batch.items() if k in INPUTS}).last_hidden_state
