@@ -101,7 +101,8 @@ def stop_if_hopeless(report: Mapping[str, Any], recipe: Recipe) -> None:
     for finding in report["findings"]:
         if finding["verdict"] == "stop" and finding["code"] not in recipe.check.go_on:
             spot = finding["spots"][0] if finding["spots"] else {"source": "", "field": ""}
-            raise DataError("check.stopped", f"{finding['code']}: {finding['said']}",
+            raise DataError("check.stopped", t("not fit to be tuned on yet: {s} [{c}]", "暂不宜用于微调：{s} [{c}]",
+                                               s=finding["said"], c=finding["code"]),
                             where=":".join(filter(None, (spot["source"], spot["field"]))),
                             expected=finding["threshold"],
                             fix=t("{d}; to tune on it all the same: --set check.go_on=[\"{c}\"]",
