@@ -132,3 +132,13 @@ def test_a_word_behind_a_space_is_a_word(tmp_path: Path) -> None:
             for _ in range(60) for word, label in (("good", "pos"), ("坏", "neg"))]
     got = checked(tmp_path, data, sections=["leaks"])
     assert {f.verdict for f in got.sections["leaks"].findings if f.code == "leaks.sign"} == {"look"}
+
+
+def test_a_usual_beginning_with_a_mark_stops_nothing(tmp_path: Path) -> None:
+    """As in real dialogues: a quarter of one label's texts begins with 知道《, and no other one's."""
+    draw = random.Random(4)
+    data = [{"text": ("知道《" if y == "music" and draw.random() < 0.3 else draw.choice("你我他她它") + "说《")
+             + "".join(draw.choices("天地玄黄宇宙洪荒日月盈昃", k=6)) + "》吗？", "label": y}
+            for _ in range(130) for y in ("music", "film", "travel")]
+    got = checked(tmp_path, data, sections=["leaks"])
+    assert {f.verdict for f in got.sections["leaks"].findings if f.code == "leaks.sign"} == {"good"}
