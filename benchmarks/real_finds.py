@@ -33,6 +33,7 @@ CHARACTERS = {"control_chars": "control", "html_entities": "html", "zero_width_o
               "U+2028/2029/0085": "line", "NBSP": "space"}
 _WHOLE = "the README compares whole conversations, the check what was said before the answer"
 _FOLDED = "the README compares texts as they are, the check folded ones"
+_SEVERAL = "inputs with several answers, all parts"
 NOTES: dict[tuple[str, str], str] = {
     **{(s, f"{p}: inputs that repeat, {how}"): _WHOLE for s in ("chatterbot-en", "chatterbot-zh")
        for p in ("train", "test") for how in ("verbatim", "folded")},
@@ -40,6 +41,12 @@ NOTES: dict[tuple[str, str], str] = {
     ("banking77", "inputs with several answers, all parts"):
         _FOLDED + ": “Has my top up gone through?” and “Has my top-up gone through?” have two labels, so have two more "
         "pairs",
+    **{(s, _SEVERAL): _FOLDED + "; counted apart, folded, it is the found number" for s in (
+        "debian-docs-en-zh", "dialogsum", "goemotions", "multi30k-en-de", "squad2-dev-half", "stsb", "tatoeba-en-zh",
+        "trec6", "waimai-10k")},
+    ("nlupp-hotels", _SEVERAL): "the order of the labels says nothing: 2 of the 5 have the same ones",
+    ("goemotions", "rows with zero_width_or_BOM"): "joiners inside emoji belong there and do not count (51 rows)",
+    ("self-instruct-human", "rows with zero_width_or_BOM"): "a joiner inside an emoji",
     ("cmrc2018", "rows with html_entities"): "tags, which the README does not count: <br>, <div class=…>",
     ("csl-title", "rows with html_entities"): "tags, which the README does not count: <br>",
 }
