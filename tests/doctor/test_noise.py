@@ -199,5 +199,5 @@ def test_of_many_rows_some_are_judged(tmp_path: Path, tiny_folder: Path) -> None
     found_ = doctor.check(recipe({"model": {"name": str(tiny_folder)}}, train=path), **how)
     facts = found_.sections["noise"].findings[0].facts
     assert str(tiny_folder) in facts["features"] or facts["judged"] == 2000
-    assert checked(tmp_path, rows(2400)[0], sections=["noise"], thresholds={"noise": {"rows": 300}}) \
-        .sections["noise"].findings[0].facts["judged"] == 300
+    drawn = the(checked(tmp_path, rows(2400)[0], sections=["noise"], thresholds={"noise": {"rows": 300}}), "noise.labels")
+    assert drawn.facts["judged"] == 300 and "300 of 2,400 rows" in drawn.said

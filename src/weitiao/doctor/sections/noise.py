@@ -176,9 +176,9 @@ def _labels(seen: Seen, rows: list[Example], reader: Reader | None, options: Opt
         spots.add(_spot(seen, example, _suggested(example, case.names, doubt.suggested), doubt.probability))
     return Finding(
         "noise.labels", judge(len(doubts) / len(case.rows), limit),
-        t("{s} labels are doubtful to a linear model on {h} that had not seen them; {m}",
-          "{s}个标签在未见过它们的线性模型（{h}）看来可疑；{m}", s=share(len(doubts), len(case.rows)), h=made.how,
-          m=_worth(known)),
+        t("{s} labels are doubtful to a linear model on {h} that had not seen them{d}; {m}",
+          "{s}个标签在未见过它们的线性模型（{h}）看来可疑{d}；{m}", s=share(len(doubts), len(case.rows)), h=made.how,
+          d=_of(len(case.rows), seen), m=_worth(known)),
         spots.count, len(case.rows),
         t("look: more than {p} of the labels; labels with fewer than {k} different texts are not judged ({r} of them)",
           "注意：超过 {p} 的标签；不同文本少于 {k} 条的标签不评判（{r} 个）", p=percent(limit), k=_doubts.FOLDS,
@@ -198,8 +198,9 @@ def _numbers(seen: Seen, rows: list[Example], reader: Reader | None, options: Op
         spots.add(_spot(seen, rows[row], f"{mean + scale * said[row]:.4g}", None))
     return Finding(
         "noise.numbers", judge(len(doubts) / len(rows), options.doubtful_weak),
-        t("{s} numbers are far from what a linear model on {h} says that had not seen them",
-          "{s}个数值与未见过它们的线性模型（{h}）的预测相差很远", s=share(len(doubts), len(rows)), h=made.how),
+        t("{s} numbers are far from what a linear model on {h} says that had not seen them{d}",
+          "{s}个数值与未见过它们的线性模型（{h}）的预测相差很远{d}", s=share(len(doubts), len(rows)), h=made.how,
+          d=_of(len(rows), seen)),
         spots.count, len(rows),
         t("look: more than {p} of the rows; far: three times the usual distance (1.4826 × the median)",
           "注意：超过 {p} 的行；“很远”指常见偏差（1.4826 × 中位数）的三倍以上", p=percent(options.doubtful_weak)),
@@ -233,6 +234,11 @@ def _spot(seen: Seen, example: Example, suggested: str, probability: float | Non
     p = "" if probability is None else f" {probability:.2f}"
     return Spot(example.source, seen.column(said[0][0]), " ‖ ".join(excerpt(text) for _, text in said),
                 t("{g}; {s}?{p}", "{g}；{s}？{p}", g=given, s=suggested, p=p), Change(given, suggested, probability))
+
+
+def _of(judged: int, seen: Seen) -> str:
+    return t(" (judged: {j:,} of {n:,} rows)", "（评判 {n:,} 行中的 {j:,} 行）", j=judged, n=seen.total) \
+        if judged < seen.total else ""
 
 
 def _do() -> str:
