@@ -135,7 +135,7 @@ def told(o: argparse.Namespace) -> str:
         got = {arm: [json.loads(p.read_text()) for s in range(1, o.seeds + 1)
                      if (p := o.work / f"{o.set}-{o.model}-{o.rows}-{noise}-{s}-{arm}.json").is_file()] for arm in ARMS}
         n = min(map(len, got.values()))
-        if not n:
+        if n < 2:
             continue
         value = {arm: np.array([r["value"] for r in rs[:n]]) * 100 for arm, rs in got.items()}
         wrong = {arm: sum(r["wrong"] for r in rs[:n]) / sum(r["read"] for r in rs[:n])
