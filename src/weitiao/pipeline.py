@@ -1,4 +1,4 @@
-"""The order of the stages: prepare → select → tune → evaluate → report, in one run directory.
+"""The order of the stages: prepare → check → select → tune → evaluate → report, in one run directory.
 
 >>> result = tune("reviews.csv", model="e5-small", out="runs/reviews")
 >>> result.verdict
@@ -163,8 +163,24 @@ def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     report = files.read_json(run.folder / "prepare" / "report.json")
     understood, verdict = preparing.summary(report)
     on_event(events.Understood(lines=tuple(understood)))
-    on_event(events.DataVerdict(lines=tuple(verdict)))
+    if recipe.check.mode == "off":
+        on_event(events.DataVerdict(lines=tuple(verdict)))
+    else:
+        _check(recipe, run, verdict, on_event)
     return recipe
+
+
+def _check(recipe: Recipe, run: Run, verdict: Sequence[str], on_event: OnEvent) -> None:
+    """The data doctor's quick look at the prepared rows. Raises DataError `check.stopped`."""
+    from weitiao.doctor import quick
+
+    if not run.done("check", recipe.hash):
+        started = time.perf_counter()
+        quick.stage(recipe, run)
+        run.finish("check", recipe.hash, time.perf_counter() - started)
+    found = files.read_json(run.folder / "check" / "report.json")
+    on_event(events.DataVerdict(lines=(*verdict, *quick.lines(found, recipe))))
+    quick.stop_if_hopeless(found, recipe)
 
 
 def _select(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:

@@ -31,7 +31,7 @@ def make(case: Case) -> Baseline:
     task, recipe = case.task, case.recipe
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
     model = build(base, task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(case.device)
-    encoder = _Encoder(model.bfloat16() if case.bf16 else model, models.tokenizer(base.folder), task,
+    encoder = Encoder(model.bfloat16() if case.bf16 else model, models.tokenizer(base.folder), task,
                        int(recipe.model.max_length), case.device)
     part = encoder.some(case.train, recipe.seed)
     got = _linear.fit(encoder(part), task.numbers([e.target for e in part]), task, _linear.dense, _linear.DENSE_GRID,
@@ -41,7 +41,7 @@ def make(case: Case) -> Baseline:
     return Baseline(list(_linear.at_threshold(got, got.model(encoder(case.test)), task)), how, len(part))
 
 
-class _Encoder:
+class Encoder:
     """Features (n, hidden) of examples from a model that is not trained."""
 
     def __init__(self, model: Any, tokenizer: Any, task: TextTask, max_length: int, device: str) -> None:
