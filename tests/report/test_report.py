@@ -105,6 +105,16 @@ def test_numbers_are_those_of_the_run(make_run: Make) -> None:
     assert len(found.course.updates) == 6 and set(found.course.validations) == {2, 4, 6}
 
 
+def test_time_and_memory_stand_beside_their_forecast(make_run: Make) -> None:
+    folder = make_run("classify")
+    made = page.build(artefacts.read(Run.open(folder)), Recipe.read(folder / "recipe.toml"))
+    said = {d.name: d for d in made.decisions}
+    used = files.read_json(folder / "tune" / "costs.json")["took"]
+    assert said["time"].reason.startswith("forecast: ") and used["disk_gb"] > 0
+    if used["memory_gb"] is not None:
+        assert said["memory"].value == f"{used['memory_gb']:.1f} GB" and "GB" in said["memory"].reason
+
+
 def test_the_card_stands_beside_the_weights_too(make_run: Make) -> None:
     folder = make_run("classify")
     _again(folder, "en")

@@ -40,7 +40,7 @@ def build(found: Artefacts, recipe: Recipe) -> Page:
         understood=data.understood(found.report),
         data_verdict=(*data.verdict(found.report, found.cuts), *data.checked(found.check)),
         rejects=data.rejects(found.report), reject_examples=data.reject_examples(found.report),
-        decisions=decisions.decisions(recipe, found.decision, found.plan, found.course.seconds),
+        decisions=decisions.decisions(recipe, found.decision, found.plan, found.course.seconds, found.costs),
         commands=decisions.next_commands(folder, recipe), again=decisions.again(folder),
         facts=decisions.facts(recipe, found.manifest, found.report))
 
