@@ -106,8 +106,8 @@ def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = No
 def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     """Prepare and select in a new run: the recipe without "auto". A run in which that fails is removed."""
     try:
-        prepared = _prepare(recipe, run, on_event)
-        resolved = _select(prepared, run, on_event)
+        prepared(recipe, run, on_event)
+        resolved = _select(recipe, run, on_event)
         _fits(resolved, run)
         return resolved
     except BaseException:
@@ -155,7 +155,8 @@ def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool) -
     return Result(run.folder, scores, evaluating.verdict(scores), Score(**scores["metrics"][0]))
 
 
-def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
+def prepared(recipe: Recipe, run: Run, on_event: OnEvent) -> None:
+    """The first stage alone, with what it tells."""
     from weitiao import prepare as preparing
 
     with _stage(run, "prepare", recipe.hash, on_event) as todo:
@@ -169,7 +170,6 @@ def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
         on_event(events.DataVerdict(lines=tuple(verdict)))
     else:
         _check(recipe, run, verdict, on_event)
-    return recipe
 
 
 def _check(recipe: Recipe, run: Run, verdict: Sequence[str], on_event: OnEvent) -> None:

@@ -138,6 +138,7 @@ def _svc(x: Any, y: Numbers, strength: float) -> Any:
     with warnings.catch_warnings():
         # The last digits of the margins change no answer: 1e-2 instead of 1e-4 halves the time (docs/log.md).
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few rows of many labels
         return LinearSVC(C=strength, tol=1e-2, random_state=0).fit(x, y)
 
 

@@ -26,19 +26,25 @@ TITLE = ("the frozen encoder", "冻结编码器")
 
 def make(case: Case) -> Baseline:
     """Raises ModelError as finding and building the base does."""
-    from weitiao.models.build import build
-
     task, recipe = case.task, case.recipe
-    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    model = build(base, task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(case.device)
-    encoder = Encoder(model.bfloat16() if case.bf16 else model, models.tokenizer(base.folder), task,
-                       int(recipe.model.max_length), case.device)
+    encoder = encoder_of(case)
     part = encoder.some(case.train, recipe.seed)
     got = _linear.fit(encoder(part), task.numbers([e.target for e in part]), task, _linear.dense, _linear.DENSE_GRID,
                       recipe.seed)
     kind = "ridge" if task.head().problem_type == "regression" else "logistic regression"
     how = f"{recipe.model.name}, mean-pooled, frozen + {kind}, l2={got.strength:g}"
     return Baseline(list(_linear.at_threshold(got, got.model(encoder(case.test)), task)), how, len(part))
+
+
+def encoder_of(case: Case) -> Encoder:
+    """The case's base, untouched. Raises ModelError as finding and building it does."""
+    from weitiao.models.build import build
+
+    recipe = case.recipe
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    model = build(base, case.task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(case.device)
+    return Encoder(model.bfloat16() if case.bf16 else model, models.tokenizer(base.folder), case.task,
+                   int(recipe.model.max_length), case.device)
 
 
 class Encoder:
