@@ -106,6 +106,7 @@ class Bundle:
         if batch_tokens is None:
             batch_tokens = tokens_of_a_pass(str(model.device), written=self.task.head().kind == "language")
         out: list[Any] = []
+        spare = memory.Spare()
         for start in range(0, len(examples), _CHUNK):
             rows = self.task.encode(examples[start : start + _CHUNK], self.tokenizer, self.settings.max_length,
                                     windows=self.settings.windows)
@@ -116,6 +117,7 @@ class Bundle:
                 with torch.inference_mode():
                     for i, one in zip(index, ask(model, batch), strict=True):
                         found[i] = one
+                spare.release()
             out += found
             memory.release()
         return out

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import events
-from weitiao.core import files
+from weitiao.core import files, memory
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.metrics import Score
@@ -107,7 +107,9 @@ def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     """Prepare and select in a new run: the recipe without "auto". A run in which that fails is removed."""
     try:
         prepared = _prepare(recipe, run, on_event)
-        return _select(prepared, run, on_event)
+        resolved = _select(prepared, run, on_event)
+        _fits(resolved, run)
+        return resolved
     except BaseException:
         # Nothing of value is in it yet: a wrong file must not leave an empty run behind.
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -174,10 +176,21 @@ def _select(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
         resolved = selecting.select(recipe, run, progress=lambda name, done, total: on_event(
             events.Download(name=name, done=done, total=total)))
     files.write_text(run.folder / "recipe.toml", resolved.to_toml())
-    run.note(resolved=resolved.hash, machine=machine())
+    memory.release()
+    # What preparing leaves in the process stays while it tunes: `tuning.costs` measures in another process.
+    run.note(resolved=resolved.hash, machine=machine(), resident=memory.resident())
     decision = files.read_json(run.folder / "select" / "decision.json")
     on_event(events.Plan(lines=tuple(selecting.summary(decision, resolved))))
     return resolved
+
+
+def _fits(recipe: Recipe, run: Run) -> None:
+    """Raises TrainingError where weights and optimiser alone are more than this machine has."""
+    from weitiao import models, splits
+    from weitiao.tuning import fits
+
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    fits.bound(recipe, base, run.folder, splits.load_task(run)[1].head().kind)
 
 
 @contextmanager

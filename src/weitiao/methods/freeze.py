@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LEARNING_RATE = 2e-4
 OPERATIONS = 5.0
-MOVED = 1.0
+MOVED = 0.5
 
 
 class Options(BaseModel):

@@ -28,7 +28,7 @@ class Artefacts:
     Args:
         report: prepare/report.json.
         decision: select/decision.json.
-        plan, cuts: tune/plan.json, tune/encoding.json.
+        plan, cuts, costs: tune/plan.json, tune/encoding.json, tune/costs.json.
         course: tune/metrics.jsonl and timing.jsonl.
         bundle: model/weitiao.json.
         scores: evaluate/scores.json.
@@ -44,6 +44,7 @@ class Artefacts:
     decision: dict[str, Any]
     plan: dict[str, Any]
     cuts: dict[str, Any]
+    costs: dict[str, Any]
     course: learning.Course
     bundle: dict[str, Any]
     scores: dict[str, Any]
@@ -64,6 +65,7 @@ def read(run: Run) -> Artefacts:
     return Artefacts(
         folder=run.folder, manifest=run.manifest, report=load("prepare/report.json"),
         decision=load("select/decision.json"), plan=load("tune/plan.json"), cuts=load("tune/encoding.json"),
+        costs=load("tune/costs.json"),
         course=learning.read(run.folder / "tune"), bundle=load("model/weitiao.json"),
         scores=load("evaluate/scores.json"), confusion=files.read_json(matrix) if labelled else None,
         errors=errors, error_count=count,

@@ -13,14 +13,14 @@ from weitiao.report import words
 from weitiao.report.view import Decision, Fact
 
 
-def decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any],
-              seconds: float) -> tuple[Decision, ...]:
-    """One line a decision, from select/decision.json and tune/plan.json."""
-    return tuple(_decisions(recipe, decision, plan, seconds))
+def decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any], seconds: float,
+              costs: Mapping[str, Any]) -> tuple[Decision, ...]:
+    """One line a decision, from select/decision.json and tune/plan.json; time and memory beside their forecast (the
+    measured one of tune/costs.json where the run was long enough for it)."""
+    return (*_decisions(recipe, decision, plan), *_costs(decision["forecast"], seconds, costs))
 
 
-def _decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any],
-               seconds: float) -> Iterator[Decision]:
+def _decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterator[Decision]:
     base = decision["base"]
     name = f"{base['name']} ({words.parameters(base['parameters'])})"
     yield Decision(t("base model", "基座模型"), name, base["reason"])
@@ -32,8 +32,15 @@ def _decisions(recipe: Recipe, decision: Mapping[str, Any], plan: Mapping[str, A
         yield Decision(words.setting(name), _plain(value), reasons.get(name, ""))
     for name in ("precision", "device"):
         yield Decision(words.setting(name), str(plan[name]), plan["reasons"].get(name, ""))
+
+
+def _costs(planned: Mapping[str, Any], seconds: float, costs: Mapping[str, Any]) -> Iterator[Decision]:
+    told = costs["forecast"] or planned
     yield Decision(t("time", "时间"), words.duration(seconds),
-                   t("forecast: {f}", "预计：{f}", f=words.duration(decision["forecast"]["seconds"])))
+                   t("forecast: {f}", "预计：{f}", f=words.duration(told["seconds"])))
+    if costs["took"]["memory_gb"] is not None:
+        yield Decision(t("memory", "内存"), f"{costs['took']['memory_gb']:.1f} GB",
+                       t("forecast: {f}", "预计：{f}", f=f"{told['memory_gb']:.1f} GB"))
 
 
 def _options(plugin: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ def build(found: Artefacts, recipe: Recipe) -> Page:
         learning=learning(found.course, found.bundle["run"]["best_step"], recipe.tune.metric),
         understood=data.understood(found.report), data_verdict=data.verdict(found.report, found.cuts),
         rejects=data.rejects(found.report), reject_examples=data.reject_examples(found.report),
-        decisions=decisions.decisions(recipe, found.decision, found.plan, found.course.seconds),
+        decisions=decisions.decisions(recipe, found.decision, found.plan, found.course.seconds, found.costs),
         commands=decisions.next_commands(folder, recipe), again=decisions.again(folder),
         facts=decisions.facts(recipe, found.manifest, found.report))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from weitiao import methods, models
+from weitiao import methods, models, tasks
 from weitiao.core import files
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
@@ -20,13 +20,14 @@ from weitiao.example import Example
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.select.defaults import Facts, defaults
-from weitiao.select.forecast import forecast
+from weitiao.select.forecast import Sizes, forecast
 from weitiao.splits import load, load_task
 from weitiao.tasks import Task
 
 Progress = Callable[[str, int, int], None]
 _SAMPLE = 2000  # training rows tokenised to see how long texts are
 _LONGEST = 512
+_FROZEN = frozenset({"few_shot", "frozen", "frozen_words", "untouched", "zero_shot"})  # baselines that ask the base
 
 
 def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Recipe:
@@ -42,8 +43,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     base = models.find(chosen, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
     task.bind(base.kind, models.tokenizer(base.folder))
     longest, why_length = max_length(recipe, base)
-    rows, tokens = _sizes(task, train, base, longest)
-    facts = Facts(rows=rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
+    sizes = _sizes(task, train, base, longest)
+    facts = Facts(rows=sizes.rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
                   gpu=_on_gpu(recipe.tune.device))
     values, reasons = defaults(facts)
@@ -58,7 +59,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
                        **{k: v for k, v in recipe.method.items() if k != "name"}).model_dump(mode="json")},
         "tune": tune,
     })
-    cost = forecast(resolved, base, rows, tokens)
+    asks_base = bool(_FROZEN.intersection(tasks.baselines(task, recipe.evaluate.baselines)))
+    cost = forecast(resolved, base, sizes, task.head().kind, frozen=asks_base)
     with run.stage("select") as folder:
         files.write_json(folder / "candidates.json", [c for c in models.catalogue() if c["kind"] == base.kind])
         files.write_json(folder / "decision.json", {
@@ -89,14 +91,13 @@ def summary(decision: dict[str, Any], recipe: Recipe) -> list[str]:
     ]
 
 
-def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: int) -> tuple[int, float]:
-    """How many rows are learnt (of documents: their blocks), and mean tokens a row, special tokens included."""
+def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: int) -> Sizes:
     some = examples[:_SAMPLE]
     encoded = task.encode(some, models.tokenizer(base.folder), max_length)
     lengths = [len(window) for row in encoded for window in row.windows]
     if task.head().kind == "corpus":
-        return round(len(examples) * len(lengths) / len(some)), sum(lengths) / len(lengths)
-    return len(examples), sum(lengths) / len(some)
+        return Sizes(round(len(examples) * len(lengths) / len(some)), sum(lengths) / len(lengths), max(lengths))
+    return Sizes(len(examples), sum(lengths) / len(some), max(lengths))
 
 
 def base_name(recipe: Recipe, language: str, rows: int, name: str, task: Task) -> tuple[str, str]:

@@ -9,36 +9,60 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
-from weitiao import methods
+from weitiao import footprint, methods
+from weitiao.footprint import Spot
 from weitiao.models import Base
 from weitiao.recipe import Recipe, budget_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many rows are learnt (of documents: their blocks), their mean tokens (special ones included), and those of
+    the longest pass's row."""
+
+    rows: int
+    tokens: float
+    longest: int
+
 
 _REACHED = 0.35  # share of the matrix rate that a step reaches on 20 to 120 tokens; docs/log.md has the measurements
 
 
-def forecast(recipe: Recipe, base: Base, rows: int, tokens: float) -> dict[str, Any]:
-    """Seconds, memory and disk (GB) of tuning `rows` rows of `tokens` tokens on average."""
-    body = base.parameters - base.embedding_parameters
+def forecast(recipe: Recipe, base: Base, sizes: Sizes, kind: str, *, frozen: bool) -> dict[str, Any]:
+    """Seconds of tuning such rows; memory and disk (10⁹ bytes) of the run.
+
+    Args:
+        kind: `HeadSpec.kind`.
+        frozen: a baseline asks the untouched base, which is then held beside the tuned model.
+    """
+    body, shape = base.parameters - base.embedding_parameters, footprint.shape_of(base, kind)
     epochs, batch = float(recipe.tune.epochs), int(recipe.tune.batch_size)
-    steps_per_epoch = math.ceil(rows / batch)
-    trained = rows * epochs if recipe.tune.steps == "auto" else int(recipe.tune.steps) * batch
-    method = methods.load(recipe.method["name"])
-    operations = method.OPERATIONS * body * tokens
-    weights = base.parameters * 4 / 1e9
-    moved = method.MOVED * body * 4 / 1e9
-    activations = min(batch * tokens, int(recipe.tune.micro_batch_tokens)) * body / 1e9 * 8e-5
+    trained = sizes.rows * epochs if recipe.tune.steps == "auto" else int(recipe.tune.steps) * batch
+    operations = methods.load(recipe.method["name"]).OPERATIONS * body * sizes.tokens
     seconds = trained * operations / (_REACHED * _matrix_rate())
     if recipe.tune.time:  # the steps are set so that it is kept
         seconds = min(seconds, budget_seconds(recipe.tune.time))
+    passed = max(sizes.longest, min(int(recipe.tune.micro_batch_tokens), batch * sizes.longest))
+    low = recipe.tune.precision != "fp32" and _fast_bf16()
+    spot = Spot(passed, sizes.longest, 2 if low else 4, kind)
+    memory = max(footprint.gigabytes(recipe, shape, spot), footprint.judging(shape, spot, frozen=frozen))
     return {
         "seconds": round(seconds, 1),
-        "memory_gb": round(0.6 + 1.5 * weights + 3 * moved + activations, 2),
-        "disk_gb": round(weights + 7 * moved, 2),
-        "steps_per_epoch": steps_per_epoch,
-        "tokens_per_row": round(tokens, 1),
+        "memory_gb": round(memory, 2),
+        "disk_gb": round(footprint.disk(recipe, shape, kind) / 1e9, 2),
+        "steps_per_epoch": math.ceil(sizes.rows / batch),
+        "tokens_per_row": round(sizes.tokens, 1),
     }
+
+
+def _fast_bf16() -> bool:
+    """As far as can be said before it is measured (tuning/precision.py)."""
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() != "DEFAULT"
 
 
 def _matrix_rate() -> float:

@@ -1,6 +1,6 @@
 """Tuning: rows and a model in, the model with the best weights out, by one visible loop.
 
-    tune/plan.json  checkpoints/<step>/  best/  metrics.jsonl  timing.jsonl  outcome.json
+    tune/plan.json  checkpoints/<step>/  best/  metrics.jsonl  timing.jsonl  costs.json  outcome.json
 
 >>> outcome = fit(recipe, run.folder, model=model, task=task, train=train, validation=validation, on_event=print)
 >>> outcome.best_step, outcome.metrics["accuracy"]
@@ -13,17 +13,19 @@ the best weights.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from weitiao.core import files, memory
+from weitiao.core import files
 from weitiao.core.i18n import t
 from weitiao.events import Event, Note, Progress, Validated
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
+from weitiao.tuning import fits
+from weitiao.tuning.foretold import Foretold
 from weitiao.tuning.loop import Rows, Update, updates
 from weitiao.tuning.plan import Plan
 from weitiao.tuning.session import Best, Session
@@ -38,6 +40,7 @@ __all__ = ["Interrupted", "Outcome", "Rows", "fit"]
 
 OnEvent = Callable[[Event], None]
 OUTCOME = "outcome.json"  # its presence says that the loop ended
+COSTS = "costs.json"  # forecast and fact since the last resumption: other numbers in each repetition of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
         allow_inexact: go on with another number of threads or another instruction set.
 
     Raises:
-        TrainingError: `train.non_finite`, `train.no_memory`.
+        TrainingError: `train.non_finite`, `train.no_memory`, `plan.no_memory`.
         RunError: `run.changed`, `run.inexact`, `disk.write_failed`.
         Interrupted: on SIGTERM or SIGINT, after a checkpoint.
     """
@@ -80,23 +83,28 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
     with ExitStack() as stack:
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
         if not (job.home / OUTCOME).is_file():
-            steps = _work(job, plan, session, on_event)
+            steps, costs = _work(job, plan, session, on_event)
+            files.write_json(job.home / COSTS, costs)
             files.write_json(job.home / OUTCOME, {"steps": steps})
         best = session.load_best()
     steps = files.read_json(job.home / OUTCOME)["steps"]
     return Outcome(steps, plan.steps, best.step, best.metrics, plan.precision, plan.device)
 
 
-def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> int:
-    """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made."""
+def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[int, Mapping[str, Any]]:
+    """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made, and what
+    was foretold beside what it took."""
     step = session.resume(lambda text: on_event(Note(text)))
+    needed = fits.weighed(job.recipe, session.engine, plan.steps, job.task.head().kind)
+    foretold = Foretold(session.engine, plan, job.validation, needed, step)
     pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
-    spare = memory.Spare()
     with signals() as stop:
         for update in updates(session.engine, step, step if session.exhausted else plan.steps):
             step = update.step
             session.record(update)
             on_event(pace.progress(update))
+            if text := foretold.heard(update):
+                on_event(Note(text))
             if update.micro_batch_size < room:
                 room = update.micro_batch_size
                 on_event(Note(t("the GPU's memory is full: {n} rows a forward pass now, batches as before",
@@ -108,15 +116,15 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> int:
                 on_event(Note(t("stopped early: {n} validations without a better {m}",
                                 "提前停止：{n} 次验证没有更好的 {m}", m=session.metric, n=session.patience)))
                 break
-            spare.release()
             if stop.asked or plan.saves(step, session.seconds_unsaved):
                 session.save(step)
             if stop.asked and step < plan.steps:
                 raise Interrupted(step, job.home.parent)
+            foretold.go_on()
     if session.best is None:
         session.keep(Best(step, {}))
     session.save(step)
-    return step
+    return step, foretold.facts()
 
 
 def _validated(job: Job, session: Session) -> dict[str, float]:

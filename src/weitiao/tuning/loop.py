@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from weitiao.core import memory
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
 from weitiao.core.seeds import key
@@ -68,6 +69,7 @@ class Engine:
     device: torch.device
     clip: float
     seed: int
+    spare: memory.Spare = field(default_factory=memory.Spare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tup
             raise non_finite(t("the loss", "损失"), step, [engine.rows.sources[i] for i in rows])
         engine.scaler.scale(loss / count).backward()  # type: ignore[no-untyped-call]
         engine.weights.collect()
+        engine.spare.release()  # here and not after the update: one of long texts takes many seconds
         summed += value
     return summed / count, sum(batch["input_ids"].numel() for batch in batches)
 

@@ -27,7 +27,7 @@ from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
-from weitiao.tuning import fit
+from weitiao.tuning import COSTS, fit, fits, foretold
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.validate import rows_and_loss
 
@@ -37,10 +37,13 @@ _SHOWN = 8  # places named of rows of a kind
 def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
     """Tune the base model on the run's training rows and save the bundle.
 
-    Raises what `fit` raises, and ModelError where base and method do not go together.
+    Raises what `fit` raises, TrainingError `plan.no_memory` and `plan.no_disk` before anything is loaded, and
+    ModelError where base and method do not go together.
     """
     name, task = load_task(run)
     parts = {part: load(run, part) for part in ("train", "validation")}
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    fits.bound(recipe, base, run.folder, task.head().kind)
     made = ready(recipe, task, parts)
     for note in made.model.notes:
         on_event(Note(note))
@@ -70,6 +73,19 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                       facts={"method": recipe.method["name"], "own_words": len(model.new_rows),
                              "base": {"name": made.base.name,
                                       "weights": files.hashes(made.base.folder, "*.safetensors")}})
+    if against := _account(run, decision["forecast"]):
+        on_event(Note(against))
+
+
+def _account(run: Run, planned: Mapping[str, Any]) -> str | None:
+    """Add the disk to tune/costs.json; forecast against fact in one line, where there is a forecast."""
+    found = files.read_json(run.folder / "tune" / COSTS)
+    size = sum(p.stat().st_size for p in run.folder.rglob("*") if p.is_file())
+    found["took"] |= {"disk_gb": round(size / 1e9, 3)}
+    if found["forecast"]:
+        found["forecast"] |= {"disk_gb": planned["disk_gb"]}
+    files.write_json(run.folder / "tune" / COSTS, found)
+    return foretold.sentence(found)
 
 
 @dataclass(frozen=True, slots=True)

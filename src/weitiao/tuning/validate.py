@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from weitiao.core import memory
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Outputs, Task
 from weitiao.tuning.batches import pack
@@ -26,7 +27,7 @@ def rows_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device
     """What the model says of each row (`Task.rows`), in the order of `rows`, and the mean loss."""
     said: list[Any] = [None] * len(rows.encoded)
     losses, counts = [], []
-    training = model.training
+    training, spare = model.training, memory.Spare()
     model.eval()
     for numbers in pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens):
         batch = rows.batch(numbers, task, device)
@@ -35,5 +36,6 @@ def rows_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device
         counts.append(task.count(batch))
         for number, row in zip(numbers, task.rows(logits, batch), strict=True):
             said[number] = row
+        spare.release()
     model.train(training)
     return said, math.fsum(losses) / math.fsum(counts)

@@ -1,0 +1,176 @@
+"""Does it fit? Refused before anything is loaded, or at the latest before the first update, with a way that fits.
+
+>>> bound(recipe, base, run.folder, kind="sequence")          # weights and optimiser alone, by formula
+>>> needed = weighed(recipe, engine, steps=100)               # the longest pass, measured
+
+Raises TrainingError `plan.no_memory` or `plan.no_disk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from weitiao import footprint, models
+from weitiao.core import memory, room
+from weitiao.core.errors import TrainingError
+from weitiao.core.i18n import t
+from weitiao.core.room import Room
+from weitiao.footprint import Spot
+from weitiao.models import Base, needs
+from weitiao.models.needs import Shape
+from weitiao.recipe import Recipe
+from weitiao.tuning import speed
+from weitiao.tuning.batches import Batches
+from weitiao.tuning.loop import Engine, accumulate
+from weitiao.tuning.rungs import Rung, rungs
+
+_LOOKED_AT = 400  # updates among which the longest pass is looked for
+_SHORT = 64  # tokens of a pass without which nothing is learnt
+_ROOT = Path("/")
+
+
+def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROOT) -> None:
+    """Refuse what cannot fit by its weights, gradients and moments alone, and by its files.
+
+    Args:
+        folder: the run's, whose disk counts.
+        kind: `HeadSpec.kind`.
+        root: "/" but in tests.
+    """
+    shape, there = footprint.shape_of(base, kind), _room(recipe, root)
+    length = min(int(recipe.model.max_length), _SHORT)
+    spot = Spot(length, length, 4 if recipe.tune.precision == "fp32" else 2, kind)
+    if there and (certain := _certain(recipe, shape, kind)) > there.bytes:
+        raise refusal(recipe, base, spot, certain / 1e9, there)
+    disk = room.disk(folder)
+    files = footprint.disk(recipe, shape, kind)
+    if files > disk.bytes:
+        raise TrainingError(
+            "plan.no_disk", t("the run's files need {n:.1f} GB of disk, {m:.1f} GB are free",
+                              "运行文件需要磁盘 {n:.1f} GB，剩余 {m:.1f} GB", n=files / 1e9, m=disk.bytes / 1e9),
+            where=disk.source,
+            expected=t("free space, or a method of which little is saved", "足够的空间，或保存量小的方法"),
+            fix=t("choose a folder on another disk with --out, or --set method.name=lora",
+                  "请用 --out 换到另一块磁盘，或 --set method.name=lora"))
+
+
+def _certain(recipe: Recipe, shape: Shape, kind: str) -> float:
+    """Bytes without which it cannot be: precision "auto" may become float32, which needs no second copy; qlora holds
+    half a byte of a number; how much else moves, a method's options say."""
+    if recipe.method["name"] == "qlora":
+        return shape.parameters / 2
+    if recipe.method["name"] != "full":
+        return needs.weights(shape, needs.FLOAT)
+    return footprint.standing(recipe, shape, Spot(1, 1, needs.FLOAT, kind))
+
+
+def _room(recipe: Recipe, root: Path) -> Room | None:
+    """Of the device that will compute."""
+    name = recipe.tune.device
+    if name.startswith("cuda") or (name == "auto" and torch.cuda.is_available()):
+        free, _ = torch.cuda.mem_get_info(name if name != "auto" else "cuda")
+        return Room(free, t("the GPU's free memory", "显存余量"))
+    return room.memory(root)
+
+
+def longest_and_shortest(batches: Batches, steps: int) -> tuple[list[int], list[int]]:
+    """The pass with the most work and that with the least, of updates at equal distances among the first `steps`."""
+    chosen = np.unique(np.linspace(0, max(0, min(steps, batches.per_epoch) - 1), _LOOKED_AT).round().astype(int))
+    every = [one for step in chosen.tolist() for one in batches(step)]
+
+    def size(one: list[int]) -> tuple[float, float]:
+        work = speed.work([one], batches.sizes)
+        return float(work[3]), float(work[2])
+
+    return max(every, key=size), min(every, key=size)
+
+
+def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = _ROOT) -> float | None:
+    """Bytes that the process will hold at most while it tunes, from the shortest and the longest pass: gradients are
+    computed, nothing moves. None where the system does not say what a process holds, and on GPUs, whose loop makes
+    passes smaller by itself.
+
+    Raises TrainingError `plan.no_memory` before the longest pass is tried, where the shortest says that it will not
+    fit, or after it.
+    """
+    if engine.device.type != "cpu" or memory.resident() is None:
+        return None
+    long, short = longest_and_shortest(engine.batches, steps)
+    moved_bytes = sum(p.numel() for p in engine.weights.masters.values()) * needs.FLOAT
+    moments = moved_bytes * needs.MOMENTS[recipe.tune.optimizer]
+    training = engine.model.training
+    engine.model.train()
+    try:
+        check_pass(recipe, engine, short, long, moments, kind, root)
+        needed = footprint.HOLES * held(engine, long) + moments + (memory.resident() or 0)
+    finally:
+        engine.weights.clear()
+        engine.model.train(training)
+    _refuse_above(recipe, engine, long, needed, kind, root)
+    return needed
+
+
+def check_pass(recipe: Recipe, engine: Engine, short: Sequence[int], long: Sequence[int], moments: float, kind: str,
+               root: Path = _ROOT) -> None:
+    """Make the short pass and refuse the long one where it would not fit: memory grows with the padded tokens."""
+    sizes = engine.rows.sizes
+    ratio = speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
+    _refuse_above(recipe, engine, long, held(engine, short) * ratio + moments + (memory.resident() or 0), kind, root)
+
+
+def held(engine: Engine, rows: Sequence[int]) -> float:
+    """Bytes that a pass over these rows, forwards and backwards, adds at most to what the process holds."""
+    memory.release()
+    memory.restart_peak()
+    before = memory.resident() or 0
+    try:
+        accumulate(engine, 0, [rows])
+    except torch.OutOfMemoryError:  # a GPU's: the loop makes passes smaller by itself
+        return 0.0
+    except RuntimeError as e:  # how torch says that the system gives no more memory
+        if "allocate memory" not in str(e):
+            raise
+        return float("inf")
+    return max(0.0, float(memory.peak() or 0) - before)
+
+
+def _refuse_above(recipe: Recipe, engine: Engine, long: Sequence[int], needed: float, kind: str, root: Path) -> None:
+    there = _room(recipe, root)
+    if there is None or needed <= there.bytes + (memory.resident() or 0):
+        return
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    shape, work = footprint.shape_of(base, kind), speed.work([long], engine.rows.sizes)
+    each = 4 if recipe.tune.precision == "fp32" else 2
+    spot = Spot(int(work[2]), round(work[3] / work[2]), each, kind)
+    # The forecasts of the rungs begin where this one was measured, as far as it was.
+    process = spot.process + (needed - footprint.gigabytes(recipe, shape, spot) * 1e9 if np.isfinite(needed) else 0.0)
+    measured = Spot(spot.tokens, spot.length, each, kind, max(spot.process / 2, process))
+    raise refusal(recipe, base, measured, needed / 1e9, there, held=(memory.resident() or 0) / 1e9)
+
+
+def refusal(recipe: Recipe, base: Base, spot: Spot, needed: float, there: Room, held: float = 0.0) -> TrainingError:
+    """The error that names the first rung which fits into the room (GB `held` already beside it)."""
+    free = there.bytes / 1e9 + held
+    fitting = [rung for rung in rungs(recipe, base, spot) if rung.gigabytes <= free]
+    said = t("more", "更多") if not np.isfinite(needed) else f"{needed:.1f} GB"
+    return TrainingError(
+        "plan.no_memory", t("tuning {b} needs {n} of memory, there are {m:.1f} GB ({s})",
+                            "微调 {b} 需要内存 {n}，可用 {m:.1f} GB（{s}）", b=base.name, n=said, m=free,
+                            s=there.source),
+        expected=_way(fitting[0]) if fitting else t("a machine with more memory, or a simpler system",
+                                                    "内存更大的机器，或更简单的系统"),
+        fix=_command(fitting[0]) if fitting else t(
+            "no smaller setting of this base fits: TF-IDF with a linear model needs a tenth of it and is the honest "
+            "answer here", "该基座没有更小的可行设置：TF-IDF 加线性模型只需十分之一内存，是这里诚实的选择"))
+
+
+def _way(rung: Rung) -> str:
+    return t("{w}: about {g:.1f} GB", "{w}：约 {g:.1f} GB", w=rung.text, g=rung.gigabytes)
+
+
+def _command(rung: Rung) -> str:
+    return t("add {s}", "请加上 {s}", s=" ".join(f"--set {x}" for x in rung.settings))
