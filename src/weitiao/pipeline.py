@@ -92,7 +92,7 @@ def check(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Reci
                         tokenizer=tokenizer)
 
 
-def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None) -> Result:
+def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None, *, processes: int = 1) -> Result:
     """A new run of a whole recipe."""
     if not recipe.data.train:
         raise RecipeError("recipe.no_data", t("no training file is named", "没有指定训练文件"), where="data.train",
@@ -100,7 +100,7 @@ def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = No
     run = Run.create(out or next_folder(recipe, "runs"), recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
     with run.lock():
         resolved = begin(recipe, run, on_event or _silent)
-        return _work(resolved, run, on_event or _silent, allow_inexact=False)
+        return _work(resolved, run, on_event or _silent, allow_inexact=False, processes=processes)
 
 
 def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
@@ -116,8 +116,10 @@ def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
         raise
 
 
-def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact: bool = False) -> Result:
+def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact: bool = False,
+           processes: int = 1) -> Result:
     """Go on with a run that was stopped, to the same bytes as if it had not been; a finished run is left as it is.
+    With as many `processes` as it was begun with.
 
     Raises RunError: `run.changed` when its recipe or data are no longer those it began with.
     """
@@ -132,18 +134,20 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact
                 path = run.folder / stage / name
                 if not path.is_file() or files.sha256(path) != digest:
                     raise _changed(path)
-        return _work(recipe, run, on_event or _silent, allow_inexact=allow_inexact)
+        return _work(recipe, run, on_event or _silent, allow_inexact=allow_inexact, processes=processes)
 
 
-def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool) -> Result:
+def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool, processes: int) -> Result:
     """The stages from tuning on; each is skipped when it is done for this recipe and data."""
     from weitiao import evaluate as evaluating
     from weitiao import report as reporting
+    from weitiao.together import together
     from weitiao.tuning.stage import tune as tuning_stage
 
     with _stage(run, "tune", recipe.hash, on_event) as todo:
         if todo:
-            tuning_stage(recipe, run, on_event=on_event, allow_inexact=allow_inexact)
+            with together(run.folder, processes, allow_inexact=allow_inexact) as ranks:
+                tuning_stage(recipe, run, on_event=on_event, allow_inexact=allow_inexact, ranks=ranks)
     with _stage(run, "evaluate", recipe.hash, on_event) as todo:
         if todo:
             evaluating.evaluate(recipe, run)
