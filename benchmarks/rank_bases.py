@@ -259,8 +259,8 @@ def table(work: Path) -> None:
 {datetime.now(UTC):%Y-%m-%d}, {facts["processor"]}, torch {facts["libraries"]["torch"]}, seed {SEED}, one run each.
 `python benchmarks/rank_bases.py tune DATA WORK`, then `rank`, then `table`. The bases were tuned with the defaults on
 the same 300 training rows (banking77: 5 of each label, goemotions: 400) and judged on at most {TEST_ROWS} test rows:
-differences between bases of some 3 points are within chance. {sum(len(x) for x in tuned)} of {len(SETS) * len(BASES)} pairs
-have been tuned so far; sets with fewer than {LEAST} bases are left out.
+differences between bases of some 3 points are within chance. {sum(map(len, tuned))} of {len(SETS) * len(BASES)}
+pairs have been tuned so far; sets with fewer than {LEAST} bases are left out.
 
 How much further from TF-IDF a base stands when tuned (test rows) than frozen (cross-validated), {len(added)} pairs:
 median {np.median(added):+.1f} points, nine tenths below {np.quantile(added, 0.9):+.1f}, at most {max(added):+.1f}.
