@@ -68,6 +68,12 @@ def test_the_screen_has_its_six_parts_in_order(weitiao: Weitiao, pipeline: Start
     assert commands[2][:3] == ["weitiao", "evaluate", "runs/my run"]
 
 
+def test_processes_are_one_or_as_many_as_asked_for(weitiao: Weitiao, pipeline: Started) -> None:
+    assert weitiao("tune", "reviews.csv")[0] == weitiao("tune", "reviews.csv", "--nproc", "2")[0] == 0
+    assert weitiao("tune", "--resume", "runs/reviews-1", "--nproc", "3")[0] == 0
+    assert pipeline.processes == [1, 2, 3] and weitiao("tune", "reviews.csv", "--nproc", "0")[0] == 2
+
+
 def test_quiet_leaves_the_verdict_and_the_folder(weitiao: Weitiao, pipeline: Started) -> None:
     _, out, _ = weitiao("tune", "reviews.csv", "--quiet")
     assert out.splitlines() == ["fine-tuning beats TF-IDF", "runs/reviews-1"]

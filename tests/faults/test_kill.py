@@ -30,7 +30,7 @@ def finish(model: Path, out: Path) -> dict[str, str]:
     assert process.exitcode == 0
     tune = out / "tune"
     assert sorted(p.name for p in tune.iterdir()) == [
-        "best", "checkpoints", "head.safetensors", "metrics.jsonl", "outcome.json", "plan.json", "timing.jsonl"], "nothing half-written"
+        "best", "checkpoints", "costs.json", "head.safetensors", "metrics.jsonl", "outcome.json", "plan.json", "timing.jsonl"], "nothing half-written"
     last = tune / "checkpoints" / "32"
     files = [last / "state.safetensors", last / "state.json", tune / "best" / "state.safetensors",
              tune / "best" / "state.json", tune / "metrics.jsonl", tune / "plan.json"]
