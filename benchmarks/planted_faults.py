@@ -7,7 +7,7 @@ short and long texts, Chinese and English. Each kind is planted in its own copy 
 already have is taken off. Of all folders whose README states duplicates, the stated counts are held against the found
 ones. Writes benchmarks/results/planted_faults.md.
 
-Conflicting labels, mojibake and broken spans are in check_planted.py; label noise (8 %) is to come here.
+Conflicting labels, mojibake and broken spans are in check_planted.py; label noise (8 %) is in label_noise.py.
 """
 
 from __future__ import annotations

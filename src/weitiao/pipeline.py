@@ -1,4 +1,4 @@
-"""The order of the stages: prepare → select → tune → evaluate → report, in one run directory.
+"""The order of the stages: prepare → check → select → tune → evaluate → report, in one run directory.
 
 >>> result = tune("reviews.csv", model="e5-small", out="runs/reviews")
 >>> result.verdict
@@ -92,7 +92,7 @@ def check(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Reci
                         tokenizer=tokenizer)
 
 
-def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None) -> Result:
+def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None, *, processes: int = 1) -> Result:
     """A new run of a whole recipe."""
     if not recipe.data.train:
         raise RecipeError("recipe.no_data", t("no training file is named", "没有指定训练文件"), where="data.train",
@@ -100,14 +100,14 @@ def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = No
     run = Run.create(out or next_folder(recipe, "runs"), recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
     with run.lock():
         resolved = begin(recipe, run, on_event or _silent)
-        return _work(resolved, run, on_event or _silent, allow_inexact=False)
+        return _work(resolved, run, on_event or _silent, allow_inexact=False, processes=processes)
 
 
 def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     """Prepare and select in a new run: the recipe without "auto". A run in which that fails is removed."""
     try:
-        prepared = _prepare(recipe, run, on_event)
-        resolved = _select(prepared, run, on_event)
+        prepared(recipe, run, on_event)
+        resolved = _select(recipe, run, on_event)
         _fits(resolved, run)
         return resolved
     except BaseException:
@@ -116,8 +116,10 @@ def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
         raise
 
 
-def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact: bool = False) -> Result:
+def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact: bool = False,
+           processes: int = 1) -> Result:
     """Go on with a run that was stopped, to the same bytes as if it had not been; a finished run is left as it is.
+    With as many `processes` as it was begun with.
 
     Raises RunError: `run.changed` when its recipe or data are no longer those it began with.
     """
@@ -132,18 +134,20 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact
                 path = run.folder / stage / name
                 if not path.is_file() or files.sha256(path) != digest:
                     raise _changed(path)
-        return _work(recipe, run, on_event or _silent, allow_inexact=allow_inexact)
+        return _work(recipe, run, on_event or _silent, allow_inexact=allow_inexact, processes=processes)
 
 
-def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool) -> Result:
+def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool, processes: int) -> Result:
     """The stages from tuning on; each is skipped when it is done for this recipe and data."""
     from weitiao import evaluate as evaluating
     from weitiao import report as reporting
+    from weitiao.together import together
     from weitiao.tuning.stage import tune as tuning_stage
 
     with _stage(run, "tune", recipe.hash, on_event) as todo:
         if todo:
-            tuning_stage(recipe, run, on_event=on_event, allow_inexact=allow_inexact)
+            with together(run.folder, processes, allow_inexact=allow_inexact) as ranks:
+                tuning_stage(recipe, run, on_event=on_event, allow_inexact=allow_inexact, ranks=ranks)
     with _stage(run, "evaluate", recipe.hash, on_event) as todo:
         if todo:
             evaluating.evaluate(recipe, run)
@@ -155,7 +159,8 @@ def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool) -
     return Result(run.folder, scores, evaluating.verdict(scores), Score(**scores["metrics"][0]))
 
 
-def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
+def prepared(recipe: Recipe, run: Run, on_event: OnEvent) -> None:
+    """The first stage alone, with what it tells."""
     from weitiao import prepare as preparing
 
     with _stage(run, "prepare", recipe.hash, on_event) as todo:
@@ -165,8 +170,23 @@ def _prepare(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
     report = files.read_json(run.folder / "prepare" / "report.json")
     understood, verdict = preparing.summary(report)
     on_event(events.Understood(lines=tuple(understood)))
-    on_event(events.DataVerdict(lines=tuple(verdict)))
-    return recipe
+    if recipe.check.mode == "off":
+        on_event(events.DataVerdict(lines=tuple(verdict)))
+    else:
+        _check(recipe, run, verdict, on_event)
+
+
+def _check(recipe: Recipe, run: Run, verdict: Sequence[str], on_event: OnEvent) -> None:
+    """The data doctor's quick look at the prepared rows. Raises DataError `check.stopped`."""
+    from weitiao.doctor import quick
+
+    if not run.done("check", recipe.hash):
+        started = time.perf_counter()
+        quick.stage(recipe, run)
+        run.finish("check", recipe.hash, time.perf_counter() - started)
+    found = files.read_json(run.folder / "check" / "report.json")
+    on_event(events.DataVerdict(lines=(*verdict, *quick.lines(found, recipe))))
+    quick.stop_if_hopeless(found, recipe)
 
 
 def _select(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:

@@ -77,6 +77,14 @@ class Clean(Section):
     """Fold Chinese characters to one script (needs the extra zh)."""
 
 
+class Check(Section):
+    mode: Literal["quick", "off"] = "quick"
+    """quick: look at the rows (at most 5,000 of them) before the model is chosen, and stop where they are not fit to be
+    tuned on; off: do not. `weitiao check` looks at everything."""
+    go_on: tuple[str, ...] = ()
+    """Findings at which the run does not stop, e.g. ["leaks.sign"]."""
+
+
 class Split(Section):
     validation: Share | Auto = "auto"
     """Share of the training rows set aside for validation when no file is given; auto: a tenth, at most 1,000 rows,
@@ -196,6 +204,7 @@ class Recipe(Section):
     """Decides every random choice."""
     data: Data = Data()
     clean: Clean = Clean()
+    check: Check = Check()
     split: Split = Split()
     task: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
     """name = "auto" or a task's name, beside that task's options."""

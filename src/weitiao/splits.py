@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
 from weitiao.core import files
@@ -17,6 +18,10 @@ from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
 from weitiao.example import Example
 from weitiao.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")
 
@@ -44,11 +49,29 @@ def read(path: Path) -> Iterator[Example]:
     try:
         for batch in pq.ParquetFile(path).iter_batches():
             for r in batch.to_pylist():
-                yield Example(r["id"], json.loads(r["inputs"]), json.loads(r["target"]), r["source"],
-                              json.loads(r["meta"]))
+                yield _example(r)
     except (OSError, pa.ArrowInvalid, KeyError, ValueError) as e:
         raise RunError("run.unreadable", t("cannot be read: {e}", "无法读取：{e}", e=e), where=str(path),
                        fix=t("run the command again with another --out", "请换一个 --out 重新运行")) from e
+
+
+def _example(r: Mapping[str, Any]) -> Example:
+    return Example(r["id"], json.loads(r["inputs"]), json.loads(r["target"]), r["source"], json.loads(r["meta"]))
+
+
+def count(path: Path) -> int:
+    """Rows of one file."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def some(path: Path, places: NDArray[np.int64]) -> Iterator[Example]:
+    """The rows at these places, which ascend; only they are unpacked."""
+    import pyarrow.parquet as pq
+
+    for r in pq.read_table(path).take(places).to_pylist():
+        yield _example(r)
 
 
 def load(run: Run, part: str) -> list[Example]:

@@ -58,8 +58,8 @@ def test_schema_offers_every_plugin() -> None:
 def test_python_names() -> None:
     import weitiao
 
-    assert weitiao.__all__ == ["Bundle", "Checkup", "Found", "Recipe", "Result", "__version__", "check", "load",
-                               "load_adapters", "search", "tune"]
+    assert weitiao.__all__ == ["Bundle", "Checkup", "Found", "Planned", "Recipe", "Result", "__version__", "check",
+                               "load", "load_adapters", "plan", "search", "tune"]
     assert all(hasattr(weitiao, name) for name in weitiao.__all__)
 
 

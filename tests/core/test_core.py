@@ -95,6 +95,7 @@ def test_keys_are_pinned_across_versions_and_differ_by_purpose() -> None:
 
 @pytest.mark.parametrize(("a", "b"), [
     ("Ｈello,  World！", "hello world"), ("好吃。", "好吃"), ("ﬁne", "FINE"), ("a\u200bb", "ab"),
+    ("love it \u2764\ufe0f", "love it \u2764"), ("葛\U000e0100城", "葛城"),
 ])
 def test_texts_that_differ_in_form_only_fold_to_one(a: str, b: str) -> None:
     assert fold(a) == fold(b)

@@ -57,12 +57,13 @@ def test_an_iob1_file_breaks_no_rule(tmp_path: Path) -> None:
 
 def test_conversations_out_of_turn(tmp_path: Path) -> None:
     fine = [said(("user", f"How are you, number {i}?"), ("assistant", f"Number {i} is fine.")) for i in range(60)]
-    odd = [said(("user", "a"), ("user", "b"), ("assistant", "yes it is")),
+    odd = [said(("assistant", "one"), ("user", "b"), ("assistant", "yes it is")),
            said(("assistant", "hello"), ("user", "hi"), ("assistant", "well now")),
            said(("user", "a b"), ("system", "be nice"), ("user", "c"), ("assistant", "yes, why")),
            said(("user", "a"), ("assistant", ""), ("user", "d"), ("assistant", "good for you"))]
     kept = [said(("system", "be nice"), ("user", "a"), ("assistant", "call"), ("tool", "3"), ("tool", "4"),
-                 ("assistant", "it is 3"))]
+                 ("assistant", "it is 3")),
+            said(("user", "a"), ("user", "b"), ("assistant", "yes it is"))]  # people do so, and it is learnt as it is
     got = checked(tmp_path, [*fine, *odd, *kept])
     assert places(the(got, "forms.out_of_turn")) == [61, 62]
     assert places(the(got, "shape.rejected.out_of_turn")) == [63]

@@ -123,3 +123,22 @@ def test_questions_of_a_benchmark(tmp_path: Path) -> None:
     bench.write_text("".join(json.dumps({"question": q, "answer": "x"}) + "\n" for q in [*questions, data[8]["text"].title()]))
     leak = the(checked(tmp_path, data, thresholds={"leaks": {"against": str(bench)}}, **ONLY), "leaks.benchmark")
     assert (leak.verdict, leak.count, places(leak)) == ("stop", 1, [9]) and leak.spots[0].note.endswith("bench.jsonl:51")
+
+
+def test_a_word_behind_a_space_is_a_word(tmp_path: Path) -> None:
+    """Of "… 坏" the space says nothing: a text that ends in a word of its label is no planted sign."""
+    draw = random.Random(2)
+    data = [{"text": f"{' '.join(draw.choices(['the', 'movie', 'food', '的'], k=5))} {word}", "label": label}
+            for _ in range(60) for word, label in (("good", "pos"), ("坏", "neg"))]
+    got = checked(tmp_path, data, sections=["leaks"])
+    assert {f.verdict for f in got.sections["leaks"].findings if f.code == "leaks.sign"} == {"look"}
+
+
+def test_a_usual_beginning_with_a_mark_stops_nothing(tmp_path: Path) -> None:
+    """As in real dialogues: a quarter of one label's texts begins with 知道《, and no other one's."""
+    draw = random.Random(4)
+    data = [{"text": ("知道《" if y == "music" and draw.random() < 0.3 else draw.choice("你我他她它") + "说《")
+             + "".join(draw.choices("天地玄黄宇宙洪荒日月盈昃", k=6)) + "》吗？", "label": y}
+            for _ in range(130) for y in ("music", "film", "travel")]
+    got = checked(tmp_path, data, sections=["leaks"])
+    assert {f.verdict for f in got.sections["leaks"].findings if f.code == "leaks.sign"} == {"good"}

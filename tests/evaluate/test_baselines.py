@@ -202,3 +202,39 @@ def test_the_frozen_encoder_reads_no_more_than_its_budget(tiny_folder: Path, mon
     recipe = Recipe.build({"model": {"name": str(tiny_folder), "max_length": 32}})
     got = answer("frozen", task, train, train[:10], recipe, bf16=False)
     assert 100 <= got.train_rows < 200
+
+
+def test_word_vectors_learn_what_goes_together() -> None:
+    train, test = reviews(ENGLISH, 200, 0), reviews(ENGLISH, 100, 1)
+    task = task_for(train)
+    got = answer("vectors", task, train, test)
+    assert quick(task, got, test)["accuracy"] > 0.9 and got.train_rows == 200
+    chinese = reviews(CHINESE, 200, 0, ""), reviews(CHINESE, 100, 1, "")
+    assert quick(task_for(chinese[0]), answer("vectors", task_for(chinese[0]), *chinese), chinese[1])["accuracy"] > 0.9
+
+
+def test_word_vectors_are_pointwise_mutual_information() -> None:
+    from scipy.sparse import csr_matrix
+
+    from weitiao.evaluate.baselines.vectors import _mutual, _pairs, _reduced
+
+    pairs = _pairs([[0, 1, 2], [1, 0]], 3)
+    assert pairs.toarray().tolist() == [[0, 2, 1], [2, 0, 1], [1, 1, 0]]
+    smooth = np.array([3, 3, 2]) ** 0.75
+    want = np.log(2 / 8 / (3 / 8 * smooth[1] / smooth.sum()))  # words 0 and 1 stand beside each other twice of 8 times
+    assert _mutual(pairs)[0, 1] == pytest.approx(want)
+    square = np.random.default_rng(0).random((6, 6))
+    left, sizes, _ = np.linalg.svd(square)
+    assert np.abs(_reduced(csr_matrix(square), 0)) == pytest.approx(np.abs(left * np.sqrt(sizes)))
+
+
+def test_word_vectors_of_texts_without_a_common_word() -> None:
+    train = [Example(str(i), {"text": f"word{i}"}, "ab"[i % 2], f"f:{i}") for i in range(30)]
+    task = task_for(train)
+    assert len(answer("vectors", task, train, train[:3]).outputs) == 3
+
+
+def test_word_vectors_of_pairs_and_numbers() -> None:
+    train = pairs(120, 0)
+    task = task_for(train, "regress")
+    assert quick(task, answer("vectors", task, train, train[:20]), train[:20])["spearman"] > 0

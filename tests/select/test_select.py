@@ -130,3 +130,10 @@ def test_a_forward_pass_holds_what_a_cache_holds_and_more_on_a_gpu() -> None:
 
     assert tokens() < tokens(gpu=True)
     assert tokens(gpu=True, task="generate", outputs=0) == tokens()  # the vocabulary's logits, not the layers, bound it
+
+
+def test_adapters_of_a_decoder_that_writes_move_fast_and_slower_in_wide_bases() -> None:
+    writes = replace(FACTS, task="generate", outputs=0, kind="decoder", method="lora", rows=5000, embedding_parameters=0)
+    rates = {p: defaults(replace(writes, parameters=p))[0]["learning_rate"] for p in (10**8, 4 * 10**8, 7 * 10**9)}
+    assert rates[10**8] == 2e-3 and rates[4 * 10**8] == pytest.approx(1e-3) and 2e-4 < rates[7 * 10**9] < 3e-4
+    assert defaults(replace(writes, method="full"))[0]["learning_rate"] < 2e-4

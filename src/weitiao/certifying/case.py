@@ -26,6 +26,7 @@ from weitiao.run import Run, machine
 from weitiao.tasks import Task
 from weitiao.tuning.loop import Engine, accumulate
 from weitiao.tuning.plan import Plan
+from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.session import Session
 from weitiao.tuning.setup import Job, prepare
 from weitiao.tuning.stage import Ready, ready
@@ -101,18 +102,19 @@ class Case:
         return ready(recipe, task, parts or {"train": self.drawn("train"), "validation": self.drawn("validation")})
 
     @contextmanager
-    def engine(self, task: Task | None = None, **tune: Any) -> Iterator[Engine]:
+    def engine(self, task: Task | None = None, *, ranks: Ranks = ALONE, **tune: Any) -> Iterator[Engine]:
         """Ready for the first update, in `exact` numbers."""
-        with self.session(self.exact(**tune), task or self.task()) as session:
+        with self.session(self.exact(**tune), task or self.task(), ranks=ranks) as session:
             yield session.engine
 
     @contextmanager
     def session(self, recipe: Recipe, task: Task,
-                parts: Mapping[str, Sequence[Example]] | None = None) -> Iterator[Session]:
+                parts: Mapping[str, Sequence[Example]] | None = None, ranks: Ranks = ALONE) -> Iterator[Session]:
         """The same with all that training keeps, in a folder of its own."""
         made = self.ready(recipe, task, parts)
         with ExitStack() as stack:
-            job = Job(recipe, self.folder(), made.model, task, made.rows["train"], made.rows["validation"])
+            job = Job(recipe, self.folder(), made.model, task, made.rows["train"], made.rows["validation"],
+                      ranks)
             yield prepare(job, stack)[1]
 
     def folder(self) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from weitiao import screen
 from weitiao._version import __version__
-from weitiao.cli import certify, check, evaluate, models, predict, recipe, reproduce, runs, search, show, tune
+from weitiao.cli import certify, check, evaluate, models, plan, predict, recipe, reproduce, runs, search, show, tune
 from weitiao.cli.options import Lang
 from weitiao.core.i18n import t
 
@@ -40,6 +40,8 @@ def _root(ctx: typer.Context,
 _COMMANDS = (
     (app, "tune", tune.tune, t("Fine-tune a model on labelled text and judge it.", "用带标签的文本微调模型并评估。")),
     (app, "check", check.check, t("Look for what is wrong with the data.", "检查数据有什么问题。")),
+    (app, "plan", plan.plan, t("Compare base models and prices before anything is tuned.",
+                               "微调前比较基座模型与代价。")),
     (app, "search", search.search, t("Look for better settings within a budget of time.",
                                      "在给定时间内寻找更好的设置。")),
     (app, "predict", predict.predict, t("Predict a file or a text with a tuned model.", "用微调好的模型预测。")),

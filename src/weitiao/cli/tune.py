@@ -30,6 +30,7 @@ from weitiao.cli.options import (
 )
 from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
+from weitiao.core.launcher import rank
 from weitiao.screen import Screen, program, quoted
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def tune(
     seed: Seed = None,
     device: Device = "",
     hub: Hub = "",
+    nproc: Annotated[int, typer.Option("--nproc", metavar="N", min=1, help=t(
+        "Processes on this machine that tune together.", "在本机上共同训练的进程数。"))] = 1,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help=t(
         "Continue a run that was stopped.", "继续被中断的运行。"))] = None,
     allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help=t(
@@ -72,6 +75,11 @@ def tune(
     lang: Lang = None,
 ) -> int:
     """One parameter a flag; see `weitiao tune --help`."""
+    if rank() > 0:  # started by torchrun or its like: the first does all but tuning
+        from weitiao.together import assist
+
+        assist()
+        return 0
     asked = {"data": {"train": data, "validation": validation, "test": test,
                       "columns": pairs(columns, "--columns"),
                       "format": named(format), "encoding": named(encoding)},
@@ -82,11 +90,12 @@ def tune(
         _only_resume({**asked, **languages}, recipe, set_, out)
         from weitiao import pipeline
 
-        return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact), resume, quiet, as_json)
+        return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact, processes=nproc),
+                     resume, quiet, as_json)
     settings = spoken(recipe_of(recipe, asked, set_ or []), languages)
     from weitiao import pipeline
 
-    return _work(lambda show: pipeline.start(settings, out, show), out, quiet, as_json)
+    return _work(lambda show: pipeline.start(settings, out, show, processes=nproc), out, quiet, as_json)
 
 
 def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path | None, quiet: bool,

@@ -39,7 +39,9 @@ class _Dropped(dict[int, int | None]):
     """For `str.translate`: code points that are neither letter, mark nor number map to None. Filled as they occur."""
 
     def __missing__(self, code: int) -> int | None:
-        kept = code if unicodedata.category(chr(code))[0] in "LMN" else None
+        # A variation selector says how the character before it is drawn (an emoji in colour), not what it is.
+        drawn = 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF
+        kept = code if unicodedata.category(chr(code))[0] in "LMN" and not drawn else None
         self[code] = kept
         return kept
 

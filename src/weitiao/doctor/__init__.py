@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from weitiao.doctor.fixing import Fixed
     from weitiao.doctor.store import Store
+    from weitiao.models import Base
 
 Verdict = Literal["good", "look", "stop"]
 VERDICTS: tuple[Verdict, ...] = ("good", "look", "stop")
@@ -38,6 +39,21 @@ VERDICTS: tuple[Verdict, ...] = ("good", "look", "stop")
 SHOWN = 20
 """Spots of one finding that are kept to be shown."""
 _EXCERPT = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a person may decide to put in the place of a row's answer: a line of review.csv.
+
+    Args:
+        label: as the row has it; several labels with ` | ` between them (`core.text.joined`).
+        suggested: what to put there, in the same form.
+        probability: of the suggestion, by whoever made it; None where it has none.
+    """
+
+    label: str
+    suggested: str
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +68,14 @@ class Spot:
         field: the column or role, "" for the whole row.
         text: what stands there, shortened by `excerpt`; personal data masked.
         note: what is wrong with it, in the user's language.
+        change: what could be put there instead; None where there is nothing to propose.
     """
 
     source: str
     field: str = ""
     text: str = ""
     note: str = ""
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +133,15 @@ class Spots:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The tokenizer of the base model that `weitiao tune` would choose.
+    """The base model that `weitiao tune` would choose, with its tokenizer; its weights are read by whoever needs them.
 
     Args:
-        name: the base's name.
-        kind: encoder, decoder or encoder-decoder.
+        base: name, kind and folder among others.
         tokenizer: transformers' fast tokenizer.
         max_length: tokens that tuning would read of a text (`model.max_length`).
     """
 
-    name: str
-    kind: str
+    base: Base
     tokenizer: Any
     max_length: int
 
@@ -302,8 +318,9 @@ def check(recipe: Recipe, *, out: Path | None = None, sections: Sequence[str] = 
 
     Args:
         recipe: sections data, clean, task, model and the seed are used.
-        out: a folder for report.json, findings.jsonl (every row concerned), plan.toml and page.html, written whole or
-            not at all; it must be new, empty, or that of an earlier check. None: nothing is written.
+        out: a folder for report.json, findings.jsonl (every row concerned), plan.toml, page.html and, where labels are
+            doubtful, review.csv, written whole or not at all; it must be new, empty, or that of an earlier check. None:
+            nothing is written.
         sections: names; all where none is given.
         thresholds: section to option to value.
         tokenizer: False: do without a base model's tokenizer.

@@ -1,6 +1,6 @@
 """The check itself: read the rows, let every section look at them, write what was found.
 
-    recipe  →  report.json  findings.jsonl  plan.toml  page.html
+    recipe  →  report.json  findings.jsonl  plan.toml  page.html  review.csv
 
 >>> check(recipe, Path("checkup"), Wanted.of(["labels"], {"labels": {"rare": 20}}, tokenizer=False), print).verdict
 'look'
@@ -24,7 +24,7 @@ from weitiao.core import files
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
-from weitiao.doctor import Checkup, Finding, Looked, Seen, Spot, page, planning
+from weitiao.doctor import Checkup, Finding, Looked, Seen, Spot, page, planning, reviewing
 from weitiao.doctor.seeing import see
 from weitiao.recipe import Recipe
 
@@ -63,11 +63,15 @@ def _options(name: str, values: Mapping[str, Any]) -> BaseModel:
 def check(recipe: Recipe, out: Path | None, wanted: Wanted, progress: Callable[[str], None]) -> Checkup:
     """See `weitiao.doctor.check`."""
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="weitiao-check-") as scratch:
-            return _look(recipe, Path(scratch), lambda code, spot: None, wanted, progress)
+        with tempfile.TemporaryDirectory(prefix="weitiao-check-") as temporary:
+            return _look(recipe, Path(temporary), lambda code, spot: None, wanted, progress)
     _ours(out)
     with files.new_folder(out) as folder, _rows(folder) as scratch:
-        with _listening(folder / FINDINGS) as listener:
+        with _listening(folder / FINDINGS) as write, reviewing.writing(folder / reviewing.REVIEW) as note:
+            def listener(code: str, spot: Spot) -> None:
+                write(code, spot)
+                note(spot)
+
             found = _look(recipe, scratch, listener, wanted, progress)
         files.write_json(folder / REPORT, found.as_dict())
         files.write_text(folder / PLAN, planning.proposed(found))
@@ -110,7 +114,7 @@ def _look(recipe: Recipe, scratch: Path, listener: Callable[[str, Spot], None], 
     looked = [_section(name, seen, options, progress) for name, options in wanted.sections.items()]
     looked.sort(key=lambda s: (-doctor.VERDICTS.index(s.verdict), s.name))
     return Checkup(seen.name, understood.choice.reason, {part: seen.count(part) for part in seen.parts},
-                   seen.reader.name if seen.reader else "", {s.name: s for s in looked})
+                   seen.reader.base.name if seen.reader else "", {s.name: s for s in looked})
 
 
 def _section(name: str, seen: Seen, options: BaseModel, progress: Callable[[str], None]) -> Looked:

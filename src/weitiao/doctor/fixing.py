@@ -3,6 +3,7 @@
     reviews.csv + plan.toml  →  DIR/reviews.csv  DIR/changes.jsonl
 
     {"source": "reviews.csv:17", "action": "rename", "field": "label", "before": "體育", "after": "体育"}
+    {"source": "reviews.csv:23", "action": "relabel", "field": "label", "before": "体育", "after": "财经"}
     {"source": "reviews.csv:40", "action": "drop", "field": "", "before": "duplicates.exact", "after": ""}
 
 csv stays csv (UTF-8, commas); every other format becomes JSON Lines with the same columns.
@@ -26,6 +27,7 @@ from weitiao.core.i18n import t
 from weitiao.doctor import Seen, Spot
 from weitiao.doctor.checking import Wanted
 from weitiao.doctor.planning import Plan
+from weitiao.doctor.relabelling import Relabelling
 from weitiao.doctor.seeing import see
 from weitiao.example import Row
 from weitiao.formats import BadRow, File
@@ -33,6 +35,7 @@ from weitiao.prepare.understanding import Understood
 from weitiao.recipe import Recipe
 
 CHANGES = "changes.jsonl"
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,10 @@ class Fixed:
     Args:
         folder: of the copy.
         files: name of each copy to its rows.
-        changes: action (repair, rename, drop) to rows.
+        changes: action (repair, relabel, rename, drop) to rows.
         unreadable: rows that no reader could make anything of: they are not in the copy.
-        idle: codes in the plan's `drop` that name no row: there is none, or the code is mistyped.
+        idle: codes in the plan's `drop` that name no row, and rows to be labelled anew that do not exist: mistyped, or
+            of another file.
     """
 
     folder: Path
@@ -60,14 +64,16 @@ class Fixed:
 
     def lines(self) -> list[str]:
         """For a person."""
-        names = {"repair": t("repaired", "修正"), "rename": t("renamed", "改名"), "drop": t("dropped", "删去")}
+        names = {"repair": t("repaired", "修正"), "relabel": t("labelled anew", "改标"), "rename": t("renamed", "改名"),
+                 "drop": t("dropped", "删去")}
         done = ", ".join(f"{names[k]} {n:,}" for k, n in self.changes.items()) or t("nothing changed", "没有改动")
         lines = [t("rows: {d}", "行：{d}", d=done)]
         if self.unreadable:
             lines.append(t("{n:,} rows that cannot be read at all are not in the copy",
                            "{n:,} 行完全无法读取，未写入副本", n=self.unreadable))
         if self.idle:
-            lines.append(t("no row is named by: {c}", "没有任何一行属于：{c}", c=", ".join(self.idle)))
+            shown = ", ".join(self.idle[:_SHOWN]) + (" …" if len(self.idle) > _SHOWN else "")
+            lines.append(t("no row is named by: {c}", "没有任何一行属于：{c}", c=shown))
         lines += [f"{self.folder / name}: {n:,}" for name, n in self.files.items()]
         return [*lines, t("every change: {f}", "全部改动：{f}", f=self.folder / CHANGES)]
 
@@ -108,7 +114,7 @@ def fix(recipe: Recipe, plan: Plan, out: Path, thresholds: Mapping[str, Mapping[
     with files.new_folder(out) as folder:
         progress(t("Writing …", "正在写出……"))
         done = _copy(understood, folder, mender, doomed)
-    return Fixed(out, *done, tuple(code for code in plan.drop if code not in told))
+    return Fixed(out, *done, (*(code for code in plan.drop if code not in told), *mender.relabelled.unmet))
 
 
 def _copy(understood: Understood, folder: Path, mender: Mender,
@@ -164,7 +170,7 @@ class Mender:
     """Changes one row as the plan says.
 
     Raises RecipeError: `check.moves_places` for repairs where answers are places in a text, `check.no_labels` for
-    renaming where a task has no labels of whole rows.
+    renaming where a task has no labels of whole rows, and as `Relabelling` does.
     """
 
     def __init__(self, plan: Plan, seen: Seen) -> None:
@@ -179,6 +185,7 @@ class Mender:
             raise RecipeError("check.no_labels", t("this task has no labels that could be renamed",
                                                    "该任务没有可改名的标签"), where="rename",
                               expected=t("classification", "分类任务"), fix=t("leave it out", "请去掉这一项"))
+        self.relabelled = Relabelling(plan, seen)
         self._label = task.columns.get("label", "")
         self._separator = str(task.options.model_dump().get("separator", ""))
         self._texts = [c for role, c in task.columns.items() if role != "label"]
@@ -188,12 +195,13 @@ class Mender:
         if doom:
             return None, [Change(row.source, "drop", "", doom, "")]
         values, changes = dict(row.values), []
-        for action, column, new in (*self._repaired(values), *self._renamed(values)):
-            changes.append(Change(row.source, action, column, _shown(values[column]), _shown(new)))
-            values[column] = new
+        for step in (self._repaired, self._relabelled, self._renamed):
+            for action, column, new in step(row.source, values):
+                changes.append(Change(row.source, action, column, _shown(values[column]), _shown(new)))
+                values[column] = new
         return values, changes
 
-    def _repaired(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    def _repaired(self, _: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         if self._plan.repair:
             for column in self._texts:
                 if column in values and (new := self._mended(values[column])) != values[column]:
@@ -207,7 +215,13 @@ class Mender:
             return [self._mended(x) for x in value]
         return {k: self._mended(x) for k, x in value.items()} if isinstance(value, dict) else value
 
-    def _renamed(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    def _relabelled(self, source: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+        if self._label in values:
+            new = self.relabelled(source, values[self._label])
+            if new != values[self._label]:
+                yield "relabel", self._label, new
+
+    def _renamed(self, _: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         if self._plan.rename and self._label in values:
             new = self._name(values[self._label])
             if new != values[self._label]:

@@ -31,7 +31,8 @@ def _kind(name: str) -> str:
 
 
 class Plan(BaseModel):
-    """What `weitiao check --fix` does: rows are dropped, of the others texts are repaired and labels renamed."""
+    """What `weitiao check --fix` does: rows are dropped, of the others texts are repaired, labels put right and
+    renamed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -39,9 +40,13 @@ class Plan(BaseModel):
     """Kinds of odd characters that are taken out of or put right in every text."""
     drop: tuple[str, ...] = ()
     """Codes of findings: each row that such a finding names is left out."""
+    review: tuple[str, ...] = ()
+    """Files like review.csv in which a person has decided about rows, beside the plan or with their path."""
     # Last: in TOML everything behind a table's head belongs to the table.
     rename: dict[str, str] = Field(default_factory=dict)
     """Label to the name that it gets."""
+    relabel: dict[str, str] = Field(default_factory=dict)
+    """Row, as `file:line`, to the label that it gets (before `rename`); several with ` | ` between them."""
 
     @classmethod
     def read(cls, path: Path) -> Plan:
@@ -51,7 +56,8 @@ class Plan(BaseModel):
         except (OSError, UnicodeDecodeError) as e:
             raise RecipeError("recipe.unreadable", t("cannot be read: {e}", "无法读取：{e}", e=e),
                               where=str(path)) from None
-        return cls.parse(text, str(path))
+        plan = cls.parse(text, str(path))
+        return plan.model_copy(update={"review": tuple(str(path.parent / name) for name in plan.review)})
 
     @classmethod
     def parse(cls, text: str, where: str = "") -> Plan:

@@ -125,7 +125,7 @@ def _reader(recipe: Recipe, seen: Seen, examples: list[Example]) -> tuple[Reader
         base = models.find(name, hub=recipe.model.hub, revision=recipe.model.revision)
         tokenizer = models.tokenizer(base.folder)
         seen.task.bind(base.kind, tokenizer)
-        return Reader(name, base.kind, tokenizer, select.max_length(recipe, base)[0]), ""
+        return Reader(base, tokenizer, select.max_length(recipe, base)[0]), ""
     except WeitiaoError as e:
         if recipe.model.name != "auto":
             raise

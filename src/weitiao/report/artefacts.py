@@ -27,6 +27,7 @@ class Artefacts:
 
     Args:
         report: prepare/report.json.
+        check: check/report.json; {"findings": []} where the recipe wanted none (`check.mode`).
         decision: select/decision.json.
         plan, cuts, costs: tune/plan.json, tune/encoding.json, tune/costs.json.
         course: tune/metrics.jsonl and timing.jsonl.
@@ -41,6 +42,7 @@ class Artefacts:
     folder: Path
     manifest: dict[str, Any]
     report: dict[str, Any]
+    check: dict[str, Any]
     decision: dict[str, Any]
     plan: dict[str, Any]
     cuts: dict[str, Any]
@@ -61,9 +63,11 @@ def read(run: Run) -> Artefacts:
 
     matrix = run.folder / "evaluate" / "confusion.json"
     labelled = matrix.is_file()  # evaluate writes it for every task with labels
+    checked = (run.folder / "check" / "report.json").is_file()
     errors, count = _errors(run.folder / "evaluate" / "errors.csv")
     return Artefacts(
         folder=run.folder, manifest=run.manifest, report=load("prepare/report.json"),
+        check=load("check/report.json") if checked else {"findings": []},
         decision=load("select/decision.json"), plan=load("tune/plan.json"), cuts=load("tune/encoding.json"),
         costs=load("tune/costs.json"),
         course=learning.read(run.folder / "tune"), bundle=load("model/weitiao.json"),

@@ -125,7 +125,8 @@ def build(found: Artefacts, recipe: Recipe) -> Card:
                  n=scores["n"]),
         metric=naming.metric(first["name"]), metrics=scoring.rows(scores["metrics"]),
         baselines=tuple(metric_row(b["title"][language()], b["metrics"][0]) for b in scores["baselines"]),
-        data=(*data.understood(found.report), *data.verdict(found.report, found.cuts)),
+        data=(*data.understood(found.report), *data.verdict(found.report, found.cuts),
+              *data.checked(found.check)),
         limits=limits(found.report, found.cuts, found.bundle["max_length"]), licence=_licence(base))
 
 

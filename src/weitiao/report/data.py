@@ -83,6 +83,12 @@ def _lines(report: Mapping[str, Any], cuts: Mapping[str, Any]) -> Iterator[str]:
                 x=_some(cuts["train"]["control_places"]))
 
 
+def checked(check: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the quick check found (check/report.json), the worst first, with the first place of each."""
+    return tuple(f["said"] + t(" (first: {p})", "（首处：{p}）", p=f["spots"][0]["source"]) if f["spots"] else f["said"]
+                 for f in check["findings"])
+
+
 def _conflict(example: Mapping[str, Any]) -> str:
     places = zip(example["sources"], example["targets"], strict=True)
     return "; ".join(f"{s}: {joined(v)}" for s, v in list(places)[:2])

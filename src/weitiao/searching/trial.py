@@ -280,7 +280,9 @@ def branch(run: Run, folder: Path, recipe: Recipe, *, test: bool = False) -> Run
     unless asked for. One that is there already is left as it is."""
     if (folder / "manifest.json").is_file():
         return Run.open(folder)
-    stages = {name: dict(run.manifest["stages"][name]) for name in ("prepare", "select")}
+    # What the check found shows test rows, too.
+    wanted = ("prepare", "check", "select") if test else ("prepare", "select")
+    stages = {name: dict(run.manifest["stages"][name]) for name in wanted if name in run.manifest["stages"]}
     for name in stages:
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)

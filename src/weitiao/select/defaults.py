@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ _PAIR_RATE = 5e-4  # of two sides made of one encoder
 _WORDS_HEAD = 1e-3  # the least rate of a head on words (docs/log.md)
 _FEW = 1000  # training rows below which a smaller rate and batch do better
 _VERY_FEW = 300
+_DECODER_LORA = 2e-3  # of decoders that write (docs/log.md)
+_SMALL = 1e8  # parameters beside the embeddings up to which that rate was measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ def _learning_rate(facts: Facts) -> float:
     rate: float = methods.load(facts.method).LEARNING_RATE
     if facts.task == "tag":
         return 2.5 * rate if facts.rows < _FEW else 1.5 * rate
-    if _writes(facts):
+    if _writes(facts) and facts.kind == "decoder" and facts.method == "lora":
+        # Wider layers want smaller steps, in proportion to their width (Yang et al. 2021, arXiv:2203.03466), whose
+        # square the parameters grow with: some 2e-4 where a base has 7 billion, as is usual there.
+        body = facts.parameters - facts.embedding_parameters
+        rate = _DECODER_LORA * min(1.0, math.sqrt(_SMALL / body))
+    elif _writes(facts):
         rate /= 2
     return rate if facts.rows >= _FEW else rate / 2

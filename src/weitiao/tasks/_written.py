@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from weitiao.core.i18n import t
@@ -53,13 +52,11 @@ def _turns(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _order(roles: Sequence[str]) -> str:
-    """What breaks the order "user and assistant by turns, the user last" that reading lets pass; "" where nothing
-    does. A tool may speak before the answer."""
+    """What is broken about who speaks when, of what reading lets pass; "" where nothing is. A user may say several
+    things in a row, as people do in chats, and a tool may speak before the answer."""
     partners = [r for r in roles if r != "system"]
     if partners and partners[0] == "assistant":
         return t("the assistant begins", "由助手开头")
-    if ("user", "user") in pairwise(partners):
-        return t("the user speaks twice in a row", "用户连续说了两次")
     if partners and partners[-1] == "assistant":
         return t("the assistant speaks twice in a row", "助手连续说了两次")
     return ""

@@ -28,6 +28,7 @@ from weitiao.tuning import fits
 from weitiao.tuning.foretold import Foretold
 from weitiao.tuning.loop import Rows, Update, updates
 from weitiao.tuning.plan import Plan
+from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.session import Best, Session
 from weitiao.tuning.setup import Job, prepare
 from weitiao.tuning.stop import Interrupted, signals
@@ -64,7 +65,7 @@ class Outcome:
 
 
 def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, validation: Rows,
-        on_event: OnEvent, allow_inexact: bool = False) -> Outcome:
+        on_event: OnEvent, allow_inexact: bool = False, ranks: Ranks = ALONE) -> Outcome:
     """Tune `model`; at the end it holds the best weights, in float32.
 
     Args:
@@ -72,22 +73,25 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
         folder: the run's; everything is written below its `tune/`.
         model: with the method attached: `requires_grad` says what moves.
         validation: may hold no rows; then the last step counts as the best.
-        allow_inexact: go on with another number of threads or another instruction set.
+        allow_inexact: go on with another number of processes or threads or another instruction set.
+        ranks: all that tune this model together; each calls this, and rank 0 alone writes and ends with the best
+            weights (the others with the last).
 
     Raises:
-        TrainingError: `train.non_finite`, `train.no_memory`, `plan.no_memory`.
+        TrainingError: `train.non_finite`, `train.no_memory`, `train.rank_lost`, `train.ranks_apart`, `plan.no_memory`.
         RunError: `run.changed`, `run.inexact`, `disk.write_failed`.
         Interrupted: on SIGTERM or SIGINT, after a checkpoint.
     """
-    job = Job(recipe, folder / "tune", model, task, train, validation)
+    job = Job(recipe, folder / "tune", model, task, train, validation, ranks)
     with ExitStack() as stack:
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
-        if not (job.home / OUTCOME).is_file():
+        if not ranks.same((job.home / OUTCOME).is_file()):
             steps, costs = _work(job, plan, session, on_event)
-            files.write_json(job.home / COSTS, costs)
-            files.write_json(job.home / OUTCOME, {"steps": steps})
-        best = session.load_best()
-    steps = files.read_json(job.home / OUTCOME)["steps"]
+            if ranks.first:
+                files.write_json(job.home / COSTS, costs)
+                files.write_json(job.home / OUTCOME, {"steps": steps})
+        best = session.load_best() if ranks.first else session.best or Best(0, {})
+    steps = files.read_json(job.home / OUTCOME)["steps"] if ranks.first else plan.steps
     return Outcome(steps, plan.steps, best.step, best.metrics, plan.precision, plan.device)
 
 
@@ -97,6 +101,8 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
     step = session.resume(lambda text: on_event(Note(text)))
     needed = fits.weighed(job.recipe, session.engine, plan.steps, job.task.head().kind)
     foretold = Foretold(session.engine, plan, job.validation, needed, step)
+    ranks = job.ranks
+    ranks.check_equal(session.engine.weights.masters.values(), step)
     pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
     with signals() as stop:
         for update in updates(session.engine, step, step if session.exhausted else plan.steps):
@@ -110,15 +116,17 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
                 on_event(Note(t("the GPU's memory is full: {n} rows a forward pass now, batches as before",
                                 "显存不足：此后每次前向 {n} 行，批大小不变", n=room)))
             if plan.validates(step):
+                ranks.check_equal(session.engine.weights.masters.values(), step)
                 metrics = _validated(job, session)
                 on_event(Validated(step, plan.steps, metrics, best=session.judge(step, metrics)))
             if session.exhausted:
                 on_event(Note(t("stopped early: {n} validations without a better {m}",
                                 "提前停止：{n} 次验证没有更好的 {m}", m=session.metric, n=session.patience)))
                 break
-            if stop.asked or plan.saves(step, session.seconds_unsaved):
+            asked = ranks.total(stop.asked) > 0
+            if asked or plan.saves(step, session.seconds_unsaved):
                 session.save(step)
-            if stop.asked and step < plan.steps:
+            if asked and step < plan.steps:
                 raise Interrupted(step, job.home.parent)
             foretold.go_on()
     if session.best is None:
@@ -132,7 +140,7 @@ def _validated(job: Job, session: Session) -> dict[str, float]:
     engine = session.engine
     with engine.weights.showing(session.average.values if session.average else None):
         said, loss = rows_and_loss(engine.model, job.task, job.validation, engine.device,
-                                   most_tokens=engine.batches.micro_batch_tokens)
+                                   most_tokens=engine.batches.micro_batch_tokens, ranks=engine.ranks)
     return {**job.task.quick(said, job.validation.targets), "loss": loss}
 
 

@@ -27,6 +27,7 @@ from weitiao.tasks import Batch, Encoded, Task
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
 from weitiao.tuning.optim import set_rate
+from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.weights import Weights
 
 
@@ -70,6 +71,7 @@ class Engine:
     clip: float
     seed: int
     spare: memory.Spare = field(default_factory=memory.Spare)
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def _gradient(engine: Engine, step: int) -> tuple[float, list[list[int]], int]:
             loss, tokens = accumulate(engine, step, micro)
             return loss, micro, tokens
         except torch.OutOfMemoryError as e:
-            if not engine.batches.halve():
+            # Other ranks do not know of it, and would go on with other passes.
+            if engine.ranks.size > 1 or not engine.batches.halve():
                 raise _no_memory() from e
         # Outside the handler: inside, the exception's frames would still hold the tensors that did not fit.
         engine.weights.clear()
@@ -123,11 +126,12 @@ def _gradient(engine: Engine, step: int) -> tuple[float, list[list[int]], int]:
 
 
 def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tuple[float, int]:
-    """Add up the gradients of an update's micro-batches in the masters; mean loss and padded tokens."""
-    batches = [engine.rows.batch(rows, engine.task, engine.device) for rows in micro]
-    count = sum(engine.task.count(batch) for batch in batches)
+    """Add up the gradients of an update's micro-batches, over all ranks, in the masters: mean loss, padded tokens."""
+    own = [(index, rows) for index, rows in enumerate(micro) if engine.ranks.own(index)]
+    batches = [engine.rows.batch(rows, engine.task, engine.device) for _, rows in own]
+    count = engine.ranks.total(sum(engine.task.count(batch) for batch in batches))
     summed = 0.0
-    for index, (rows, batch) in enumerate(zip(micro, batches, strict=True)):
+    for (index, rows), batch in zip(own, batches, strict=True):
         engine.dropout.start(step, index)
         if batch.redrawn:
             batch.update({k: v.to(engine.device) for k, v in batch.redrawn(key(engine.seed, "redrawn", step)).items()})
@@ -140,7 +144,9 @@ def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tup
         engine.weights.collect()
         engine.spare.release()  # here and not after the update: one of long texts takes many seconds
         summed += value
-    return summed / count, sum(batch["input_ids"].numel() for batch in batches)
+    engine.ranks.add_up(engine.weights.masters.values())
+    tokens = sum(batch["input_ids"].numel() for batch in batches)
+    return engine.ranks.total(summed) / count, round(engine.ranks.total(tokens))
 
 
 def non_finite(what: str, step: int, sources: Sequence[str]) -> TrainingError:

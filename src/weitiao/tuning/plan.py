@@ -94,15 +94,15 @@ def evaluate_every(tune: Tune, total: int, per_epoch: int, rows: int) -> int:
     return max(-(-per_epoch // 2), -(-total // MOST_VALIDATIONS))
 
 
-def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]]) -> dict[str, Any]:
-    """What a run's bytes depend on: recipe, encoded rows, base weights; thread count and instruction set."""
+def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]], ranks: int) -> dict[str, Any]:
+    """What a run's bytes depend on: recipe, encoded rows, base weights; processes, threads and instruction set."""
     data = hashlib.sha256()
     for part in rows:
         for row in part:
             data.update(repr((row.windows, row.types, row.target)).encode())
         data.update(b"\x00")
     return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "model": _weights(model),
-            "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability()}
+            "ranks": ranks, "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability()}
 
 
 def _weights(model: Model) -> str:
@@ -127,12 +127,15 @@ def check_same(began: dict[str, Any], now: dict[str, Any], folder: Path, *, allo
         raise RunError("run.changed", t("changed since the run began: {x}", "自运行开始后已改变：{x}",
                                         x=", ".join(changed)), where=str(folder),
                        fix=t("start a new run with: weitiao tune", "请用 weitiao tune 重新开始"))
-    other = [f"{k} {began[k]} → {now[k]}" for k in ("threads", "cpu") if began[k] != now[k]]
+    other = [f"{k} {began[k]} → {now[k]}" for k in ("ranks", "threads", "cpu") if began[k] != now[k]]
     if other and not allow_inexact:
         raise RunError(
             "run.inexact",
             t("this machine computes other last digits than the one where the run began: {x}",
               "本机的计算末位与运行开始时不同：{x}", x=", ".join(other)), where=str(folder),
-            expected=t("the same number of threads and the same instruction set", "相同的线程数和指令集"),
-            fix=t("set OMP_NUM_THREADS={n}, or accept a result that is not byte for byte the same: --allow-inexact",
-                  "请设 OMP_NUM_THREADS={n}，或用 --allow-inexact 接受不逐字节相同的结果", n=began["threads"]))
+            expected=t("the same number of processes and threads, and the same instruction set",
+                       "相同的进程数、线程数和指令集"),
+            fix=t("set OMP_NUM_THREADS={n} and --nproc {r}, or accept a result that is not byte for byte the same: "
+                  "--allow-inexact",
+                  "请设 OMP_NUM_THREADS={n} 和 --nproc {r}，或用 --allow-inexact 接受不逐字节相同的结果",
+                  n=began["threads"], r=began["ranks"]))

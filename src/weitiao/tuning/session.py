@@ -65,13 +65,15 @@ class Session:
         """Take in an update: into the average and the history."""
         if self.average:
             self.average.update(update.step - 1)
-        self.history.update(update, update.step / self.engine.batches.per_epoch)
+        if self._writes:
+            self.history.update(update, update.step / self.engine.batches.per_epoch)
 
     # -- the best step -------------------------------------------------------------------------------------------------
 
     def judge(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Take in a validation; keeps the weights on disk when it is the best so far."""
-        self.history.validation(step, _json(metrics))
+        if self._writes:
+            self.history.validation(step, _json(metrics))
         if self.best is not None and not _better(metrics[self.metric], self.best.metrics[self.metric], self.metric):
             self.without_gain += 1
             return False
@@ -82,7 +84,8 @@ class Session:
     def keep(self, best: Best) -> None:
         """Write the weights of now as the best."""
         self.best = best
-        checkpoint.write(self.folder / "best", self.values, {"step": best.step, "metrics": _json(best.metrics)})
+        if self._writes:
+            checkpoint.write(self.folder / "best", self.values, {"step": best.step, "metrics": _json(best.metrics)})
 
     def load_best(self) -> Best:
         """Bring the best weights into the model. Raises RunError `checkpoint.damaged`."""
@@ -99,6 +102,8 @@ class Session:
 
     def save(self, step: int) -> None:
         """Checkpoint the state after `step` updates."""
+        if not self._writes:
+            return
         checkpoint.save(self.folder / "checkpoints", step, self._tensors(), {
             "step": step,
             "best": asdict(self.best) | {"metrics": _json(self.best.metrics)} if self.best else None,
@@ -111,11 +116,10 @@ class Session:
 
     def resume(self, note: Callable[[str], None]) -> int:
         """Take up the newest whole checkpoint; the number of updates that it holds, 0 at the beginning."""
-        checkpoint.sweep(self.folder)
-        checkpoint.sweep(self.folder / "checkpoints")
-        found = checkpoint.newest(self.folder / "checkpoints", lambda s: self.history.holds(Mark(**s["history"])), note)
+        found = self._newest(note)
+        if self._writes:
+            self.history.cut(Mark(**found.state["history"]) if found else Mark(0, ""))
         if found is None:
-            self.history.cut(Mark(0, ""))
             return 0
         state = found.state
         self.engine.weights.load(_under("master", found.tensors))
@@ -127,9 +131,23 @@ class Session:
         self.engine.batches.micro_batch_size, self.engine.batches.micro_batch_tokens = state["micro_batch"]
         self.best = Best(state["best"]["step"], _floats(state["best"]["metrics"])) if state["best"] else None
         self.without_gain = state["without_gain"]
-        self.history.cut(Mark(**state["history"]))
         note(t("going on after step {s}", "从第 {s} 步之后继续", s=found.step))
         return found.step
+
+    @property
+    def _writes(self) -> bool:
+        return self.engine.ranks.first
+
+    def _newest(self, note: Callable[[str], None]) -> checkpoint.Checkpoint | None:
+        """Rank 0 clears up and looks first; the others then find what it found, before anything is written."""
+        with self.engine.ranks.one_by_one():
+            if self._writes:
+                checkpoint.sweep(self.folder)
+                checkpoint.sweep(self.folder / "checkpoints")
+            found = checkpoint.newest(self.folder / "checkpoints",
+                                      lambda s: self.history.holds(Mark(**s["history"])), note)
+        self.engine.ranks.wait()
+        return found
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         found: dict[str, torch.Tensor] = {f"master/{k}": v for k, v in self.engine.weights.masters.items()}

@@ -32,6 +32,7 @@ from weitiao.tuning.dropout import Dropout
 from weitiao.tuning.loop import Engine, Rows, accumulate
 from weitiao.tuning.optim import Place
 from weitiao.tuning.plan import Plan
+from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.session import Session
 from weitiao.tuning.weights import Average, Weights
 
@@ -51,6 +52,7 @@ class Job:
     task: Task
     train: Rows
     validation: Rows
+    ranks: Ranks = ALONE
 
 
 def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple[Plan, Session]:
@@ -59,24 +61,26 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     metric = _metric(job)
     if not job.train.encoded:
         raise DataError("data.no_training_rows", t("there are no training rows", "没有训练行"))
-    began = Plan.read(job.home)
-    now = planning.fingerprint(job.recipe, job.model, (job.train.encoded, job.validation.encoded))
+    began = job.ranks.same(Plan.read(job.home))
+    now = planning.fingerprint(job.recipe, job.model, (job.train.encoded, job.validation.encoded), job.ranks.size)
     if began:
         planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact)
     device = precision.device(began.device if began else tune.device)
-    choice = precision.choose(began.precision if began else tune.precision, device,
-                              job.model.base.config.get_text_config().hidden_size)
+    choice = job.ranks.same(precision.choose(began.precision if began else tune.precision, device,
+                                             job.model.base.config.get_text_config().hidden_size))
     fills = isinstance(job.model, LanguageModel) and bool(job.model.head_parameters())
     if fills:
-        _begin_filling(job, device, bf16=choice.name == "bf16")
+        with job.ranks.one_by_one():  # the first fits, the others read what it wrote
+            _begin_filling(job, device, bf16=choice.name == "bf16")
     engine = _engine(job, stack, device, choice.name)
     if tune.head_start == "probe" and not (job.model.probes or fills):
         raise no_linear_head()
     if job.model.probes and tune.head_start != "random":
-        probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
-                    most_tokens=int(tune.micro_batch_tokens), path=job.home / "head.safetensors")
-    plan = began or _plan(job, engine, choice, now)
-    if not began:
+        with job.ranks.one_by_one():
+            probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
+                        most_tokens=int(tune.micro_batch_tokens), path=job.home / "head.safetensors")
+    plan = began or job.ranks.same(_plan(job, engine, choice, now))
+    if job.ranks.first and not began:
         plan.write(job.home)
     warmup = round(tune.warmup * plan.steps)
     engine.rate = lambda step: _number(tune.learning_rate) * schedule.factor(
@@ -129,7 +133,7 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
     return Engine(model=model, task=job.task, rows=job.train, batches=_batches(job), weights=weights,
                   optimizers=_optimizers(recipe, weights, model, places),
                   scaler=torch.amp.GradScaler(device.type, enabled=name == "fp16"), rate=lambda _: 0.0,
-                  dropout=dropout, device=device, clip=tune.clip, seed=recipe.seed)
+                  dropout=dropout, device=device, clip=tune.clip, seed=recipe.seed, ranks=job.ranks)
 
 
 def _checkpoint_activations(model: Model, stack: ExitStack) -> None:
@@ -147,6 +151,7 @@ def _batches(job: Job) -> Batches:
     tune = job.recipe.tune
     batch = int(_number(tune.batch_size))
     micro = batch if tune.micro_batch_size == "auto" else tune.micro_batch_size
+    micro = min(micro, -(-batch // job.ranks.size))  # a pass for every rank
     return Batches(job.train.sizes, seed=job.recipe.seed, batch_size=batch, micro_batch_size=micro,
                    micro_batch_tokens=int(_number(tune.micro_batch_tokens)))
 

@@ -29,13 +29,15 @@ from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
 from weitiao.tuning import COSTS, fit, fits, foretold
 from weitiao.tuning.loop import Rows
+from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.validate import rows_and_loss
 
 _SHOWN = 8  # places named of rows of a kind
 
 
-def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False) -> None:
-    """Tune the base model on the run's training rows and save the bundle.
+def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_inexact: bool = False,
+         ranks: Ranks = ALONE) -> None:
+    """Tune the base model on the run's training rows and save the bundle; of several ranks the first saves it.
 
     Raises what `fit` raises, TrainingError `plan.no_memory` and `plan.no_disk` before anything is loaded, and
     ModelError where base and method do not go together.
@@ -47,13 +49,16 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     made = ready(recipe, task, parts)
     for note in made.model.notes:
         on_event(Note(note))
-    held = {part: _control_rows(examples, made.tokenizer) for part, examples in parts.items()}
-    for text in filter(None, (_record(run, made.rows, task, made.left_out, held), _control_note(held["train"]))):
-        on_event(Note(text))
+    if ranks.first:
+        held = {part: _control_rows(examples, made.tokenizer) for part, examples in parts.items()}
+        for text in filter(None, (_record(run, made.rows, task, made.left_out, held), _control_note(held["train"]))):
+            on_event(Note(text))
     decision = files.read_json(run.folder / "select" / "decision.json")
     validation = made.rows["validation"]
     outcome = fit(recipe, run.folder, model=made.model, task=task, train=made.rows["train"], validation=validation,
-                  on_event=on_event, allow_inexact=allow_inexact)
+                  on_event=on_event, allow_inexact=allow_inexact, ranks=ranks)
+    if not ranks.first:
+        return
     method = methods.load(recipe.method["name"])
     adapter = method.adapter(made.model)
     model = method.merge(made.model)

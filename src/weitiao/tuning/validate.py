@@ -19,23 +19,27 @@ from weitiao.models.spec import INPUTS
 from weitiao.tasks import Outputs, Task
 from weitiao.tuning.batches import pack
 from weitiao.tuning.loop import Rows
+from weitiao.tuning.ranks import ALONE, Ranks
 
 
 @torch.no_grad()
 def rows_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device, *,
-                  most_tokens: int) -> tuple[Outputs, float]:
-    """What the model says of each row (`Task.rows`), in the order of `rows`, and the mean loss."""
-    said: list[Any] = [None] * len(rows.encoded)
-    losses, counts = [], []
+                  most_tokens: int, ranks: Ranks = ALONE) -> tuple[Outputs, float]:
+    """What the model says of each row (`Task.rows`), in the order of `rows`, and the mean loss: the same on every rank,
+    each of which makes some of the passes."""
+    found: list[tuple[list[int], list[Any], float, float]] = []
     training, spare = model.training, memory.Spare()
     model.eval()
-    for numbers in pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens):
+    passes = pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens)
+    for numbers in (one for i, one in enumerate(passes) if ranks.own(i)):
         batch = rows.batch(numbers, task, device)
         logits = model(**{name: batch[name] for name in INPUTS if name in batch})
-        losses.append(float(task.loss_sum(logits, batch)))
-        counts.append(task.count(batch))
-        for number, row in zip(numbers, task.rows(logits, batch), strict=True):
-            said[number] = row
+        found.append((numbers, list(task.rows(logits, batch)), float(task.loss_sum(logits, batch)), task.count(batch)))
         spare.release()
     model.train(training)
-    return said, math.fsum(losses) / math.fsum(counts)
+    parts = [part for own in ranks.gather(found) for part in own]
+    said: list[Any] = [None] * len(rows.encoded)
+    for numbers, told, _, _ in parts:
+        for number, row in zip(numbers, told, strict=True):
+            said[number] = row
+    return said, math.fsum(loss for *_, loss, _ in parts) / math.fsum(count for *_, count in parts)

@@ -35,8 +35,8 @@ class Mark(NamedTuple):
 
     Args:
         sign: the characters, "…x" at the end, "x…" at the beginning of the text.
-        kind: `sign` (holds something that is neither letter nor digit), or `word` (letters: counted only where it
-            covers 60 % of a label that has a tenth of all rows).
+        kind: `sign` (holds something that is neither letter nor digit; as a beginning or end: nothing else), or `word`
+            (letters: counted only where it covers 60 % of a label that has a tenth of all rows).
         with_label, rows: rows that have it: of the label, in all.
         of: rows of the label.
     """
@@ -104,7 +104,10 @@ def named(texts: Sequence[str], labels: Sequence[str]) -> list[tuple[str, int, i
 
 def _kind(sign: str) -> str:
     bare = sign.removesuffix("…") if sign.endswith("…") else sign.removeprefix("…")
-    return "word" if any(c.isalnum() for c in bare) and not re.search(r"[^\w'’.,;:!?-]|_", bare) else "sign"
+    if not any(c.isalnum() for c in bare):
+        return "sign"
+    # Where an end is cut out of a word and a mark ("知道《…"), the word says as much as the mark.
+    return "word" if bare != sign or not re.search(r"[^\w'’.,;:!?-]|_", bare) else "sign"
 
 
 def _counts(mark: Mark, cover: float, rows: int) -> bool:

@@ -108,8 +108,8 @@ class Tokens:
         return Finding("shape.tokens", "good", t(
             "{a:,} to {z:,} tokens of {b}, half of the rows up to {m:,}, 95 % up to {p:,}{s}",
             "{b} 的词元：{a:,} 至 {z:,} 个，半数行不超过 {m:,}，95 % 不超过 {p:,}{s}", a=facts["min"], z=facts["max"],
-            m=facts["median"], p=facts["p95"], b=self._reader.name, s=self._of_sample()),
-            len(self._lengths), self._seen.total, facts={"base": self._reader.name, **facts})
+            m=facts["median"], p=facts["p95"], b=self._reader.base.name, s=self._of_sample()),
+            len(self._lengths), self._seen.total, facts={"base": self._reader.base.name, **facts})
 
     def _of_sample(self) -> str:
         if len(self._rows) == self._seen.total:
@@ -143,7 +143,7 @@ class Tokens:
         top = max(rates.values(), default=0.0)
         verdict = "stop" if part > self._unknown[1] else judge(max(part, top / 5), self._unknown[0])
         said = t("{p} of the tokens are unknown to the vocabulary of {b}", "词元中有 {p} 不在 {b} 的词表中",
-                 p=percent(part), b=self._reader.name)
+                 p=percent(part), b=self._reader.base.name)
         if listed := ", ".join(f"{name} {percent(rates[name])}" for name in worst[:_LISTED]):
             said += t("; most in: {l}", "；最多的是：{l}", l=listed)
         return Finding("shape.unknown", verdict, said + self._of_sample(), self._unknown_tokens, read,
@@ -152,4 +152,4 @@ class Tokens:
                          c=percent(5 * self._unknown[0]), b=percent(self._unknown[1])), self._holes.shown,
                        t("choose a base model that knows these characters: --model e5-small",
                          "请换用认识这些字符的基座模型：--model e5-small") if verdict != "good" else "",
-                       {"base": self._reader.name, "rates": {name: rates[name] for name in worst}})
+                       {"base": self._reader.base.name, "rates": {name: rates[name] for name in worst}})

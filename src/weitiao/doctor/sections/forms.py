@@ -60,7 +60,7 @@ KINDS = {
     "off_border": Kind(("entities that begin or end within a word: {n:,}", "边界落在词内部的实体：{n:,} 个"),
                        ("such are learnt as whole words: move their ends", "按整词学习：请调整边界")),
     "out_of_turn": Kind(("conversations out of turn: {n:,}", "轮次混乱的对话：{n:,} 段"),
-                        ("merge what one says twice in a row, or drop them", "请合并同一方连续的发言，或删去")),
+                        ("give each answer what it answers, or drop them", "请补上所回答的内容，或删去")),
     "turn_empty": Kind(("conversations with a turn in which nothing is said: {n:,}", "含有空轮的对话：{n:,} 段"),
                        ("drop them", "请删去")),
     "wordless": Kind(("targets with neither a letter nor a digit: {n:,}", "既无文字也无数字的目标：{n:,} 个"),

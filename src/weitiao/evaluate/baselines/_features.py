@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Texts = Sequence[tuple[str, ...]]  # one or two texts a row
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+TOKEN = re.compile(r"\w+|[^\w\s]")
 _OVERLAP_WEIGHT = 0.1  # of a standardised overlap number beside TF-IDF rows of length 1 (docs/log.md)
 _DENSE_BUDGET = 60_000_000  # training characters x outputs up to which runs of characters are added to words
 
@@ -60,7 +60,7 @@ class Features:
         if language == "zh" and not (words or stop_words):
             made, how = _characters(sides), "characters 1-2"
         else:
-            tokens = segmenter() if language == "zh" else _TOKEN.findall
+            tokens = segmenter() if language == "zh" else TOKEN.findall
             made, how = [_vectorizer(analyzer=_Ngrams(tokens, stop))], "words 1-2"
             if language != "zh" and sum(map(len, flat)) * outputs <= _DENSE_BUDGET:
                 made.append(_vectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=few))

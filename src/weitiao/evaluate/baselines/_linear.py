@@ -138,18 +138,25 @@ def _svc(x: Any, y: Numbers, strength: float) -> Any:
     with warnings.catch_warnings():
         # The last digits of the margins change no answer: 1e-2 instead of 1e-4 halves the time (docs/log.md).
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few rows of many labels
         return LinearSVC(C=strength, tol=1e-2, random_state=0).fit(x, y)
 
 
 # -- dense ---------------------------------------------------------------------------------------------------------
 
 def dense(x: Array, y: Numbers, outputs: int, kind: Kind, strength: float) -> Model:
-    """Ridge or logistic regression on standardised features, by L-BFGS on all outputs at once."""
+    """Ridge or logistic regression on standardised features."""
+    centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
+    model = plain((x - centre) / scale, y, outputs, kind, strength)
+    return lambda new: model((new - centre) / scale)
+
+
+def plain(x: Array, y: Numbers, outputs: int, kind: Kind, strength: float) -> Model:
+    """Ridge or logistic regression on features as they are, by L-BFGS on all outputs at once."""
     import torch
     import torch.nn.functional as F
 
-    centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
-    rows = torch.from_numpy(np.ascontiguousarray((x - centre) / scale, np.float32))
+    rows = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     truth = torch.from_numpy(np.ascontiguousarray(y)) if kind == "single_label_classification" else \
         torch.from_numpy(np.ascontiguousarray(y, np.float32))
     weight, bias = torch.zeros(rows.shape[1], outputs, requires_grad=True), torch.zeros(outputs, requires_grad=True)
@@ -170,7 +177,7 @@ def dense(x: Array, y: Numbers, outputs: int, kind: Kind, strength: float) -> Mo
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     w, b = weight.detach().double().numpy(), bias.detach().double().numpy()
-    return lambda new: (new - centre) / scale @ w + b
+    return lambda new: new @ w + b
 
 
 def at_threshold(got: Fitted, logits: Array, task: TextTask) -> NDArray[np.float32]:

@@ -26,13 +26,8 @@ TITLE = ("the frozen encoder", "冻结编码器")
 
 def make(case: Case) -> Baseline:
     """Raises ModelError as finding and building the base does."""
-    from weitiao.models.build import build
-
     task, recipe = case.task, case.recipe
-    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    model = build(base, task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(case.device)
-    encoder = _Encoder(model.bfloat16() if case.bf16 else model, models.tokenizer(base.folder), task,
-                       int(recipe.model.max_length), case.device)
+    encoder = encoder_of(case)
     part = encoder.some(case.train, recipe.seed)
     got = _linear.fit(encoder(part), task.numbers([e.target for e in part]), task, _linear.dense, _linear.DENSE_GRID,
                       recipe.seed)
@@ -41,7 +36,18 @@ def make(case: Case) -> Baseline:
     return Baseline(list(_linear.at_threshold(got, got.model(encoder(case.test)), task)), how, len(part))
 
 
-class _Encoder:
+def encoder_of(case: Case) -> Encoder:
+    """The case's base, untouched. Raises ModelError as finding and building it does."""
+    from weitiao.models.build import build
+
+    recipe = case.recipe
+    base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
+    model = build(base, case.task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(case.device)
+    return Encoder(model.bfloat16() if case.bf16 else model, models.tokenizer(base.folder), case.task,
+                   int(recipe.model.max_length), case.device)
+
+
+class Encoder:
     """Features (n, hidden) of examples from a model that is not trained."""
 
     def __init__(self, model: Any, tokenizer: Any, task: TextTask, max_length: int, device: str) -> None:

@@ -14,6 +14,7 @@ from weitiao import models
 from weitiao.bundle import by_length, tokens_of_a_pass
 from weitiao.core import seeds
 from weitiao.evaluate.baselines import TRAIN_TOKENS, Baseline, Case, _linear, _words
+from weitiao.example import Example
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Encoded
 
@@ -22,24 +23,43 @@ TITLE = ("the frozen encoder", "冻结编码器")
 
 def make(case: Case) -> Baseline:
     """Raises ModelError as finding and building the base does."""
+    task, recipe = case.task, case.recipe
+    reader = reader_of(case)
+    part = [case.train[i] for i in _some(reader.encode(case.train), recipe.seed)]
+    fitted, strength = _words.fit(reader(part), task, _linear.dense, _linear.DENSE_GRID, recipe.seed)
+    outputs = _words.answers(fitted, reader(case.test), task)
+    return Baseline(outputs, f"{recipe.model.name}, frozen + logistic regression on each word, l2={strength:g}",
+                    len(part))
+
+
+def reader_of(case: Case) -> Reader:
+    """The case's base, untouched; the task is bound to it. Raises ModelError as finding and building it does."""
     from weitiao.models.build import build
 
     task, recipe = case.task, case.recipe
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    words = models.tokenizer(base.folder)
-    task.bind(base.kind, words)
+    tokenizer = models.tokenizer(base.folder)
+    task.bind(base.kind, tokenizer)
     model = build(base, task.head(), pooling="auto", dropout=None, seed=recipe.seed).to(case.device)
-    model = model.bfloat16() if case.bf16 else model
-    long, windows = int(recipe.model.max_length), recipe.model.long_texts == "windows"
-    encoded = task.encode(case.train, words, long, windows=windows)
-    chosen = _some(encoded, recipe.seed)
-    part = [case.train[i] for i in chosen]
-    rows = _rows(model, task, [encoded[i] for i in chosen], words, case.device, [e.target for e in part])
-    fitted, strength = _words.fit(rows, task, _linear.dense, _linear.DENSE_GRID, recipe.seed)
-    test = task.encode(case.test, words, long, windows=windows)
-    outputs = _words.answers(fitted, _rows(model, task, test, words, case.device, [None] * len(test)), task)
-    return Baseline(outputs, f"{recipe.model.name}, frozen + logistic regression on each word, l2={strength:g}",
-                    len(part))
+    return Reader(model.bfloat16() if case.bf16 else model, tokenizer, case)
+
+
+class Reader:
+    """A row of features for each word of examples, from a model that is not trained."""
+
+    def __init__(self, model: Any, tokenizer: Any, case: Case) -> None:
+        self.model, self.tokenizer, self.case = model, tokenizer, case
+
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Their token ids."""
+        settings = self.case.recipe.model
+        found: list[Encoded] = self.case.task.encode(examples, self.tokenizer, int(settings.max_length),
+                                                     windows=settings.long_texts == "windows")
+        return found
+
+    def __call__(self, examples: Sequence[Example]) -> list[_words.Row]:
+        return _rows(self.model, self.case.task, self.encode(examples), self.tokenizer, self.case.device,
+                     [e.target for e in examples])
 
 
 def _some(encoded: Sequence[Encoded], seed: int) -> list[int]:
