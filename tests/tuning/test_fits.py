@@ -28,9 +28,9 @@ BIG = Shape(340_000_000, 30_000_000, layers=24, width=1024, heads=16, words=3052
 
 
 @pytest.fixture(autouse=True)
-def _roomy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever disk this machine has."""
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("", (), {"free": 10**15}))
+def _room_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever disk the tests run on: made-up models of a billion numbers want tens of gigabytes."""
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("", (), {"free": 10**14}))
 
 
 def machine(root: Path, free: float) -> Path:
@@ -106,6 +106,24 @@ def test_only_what_is_certain_is_refused(tiny_folder: Path, tmp_path: Path) -> N
         fits.bound(resolved(), base, tmp_path, "sequence", machine(tmp_path / "b", GB))
     packed = resolved().updated({"method": {"name": "qlora"}})
     fits.bound(packed, base, tmp_path, "sequence", machine(tmp_path / "c", GB))
+
+
+def test_what_comes_with_the_first_pass_does_not_grow_with_the_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients and what libraries allocate once: 1 GB here, a pass of one token 1 MB more, 3,000 tokens 3 GB."""
+    passes: list[int] = []
+
+    def held(_: object, rows: list[int]) -> float:
+        passes.append(len(rows))
+        return GB + 1e6 if len(passes) == 1 else 1e6 * len(rows)
+
+    def refuse(recipe: object, engine: object, long: object, needed: float, kind: str, root: Path) -> None:
+        assert needed < 5 * GB
+
+    monkeypatch.setattr(fits, "held", held)
+    monkeypatch.setattr(fits, "_refuse_above", refuse)
+    rows = type("", (), {"sizes": [(1, 1)] * 3000})
+    fits.check_pass(resolved(), type("", (), {"rows": rows}), [0], list(range(3000)), 0.0, "sequence")  # type: ignore[arg-type]
+    assert passes == [1, 1]
 
 
 def test_where_nothing_fits_a_linear_model_is_named(tiny_folder: Path, tmp_path: Path) -> None:

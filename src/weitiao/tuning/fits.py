@@ -122,6 +122,7 @@ def check_pass(recipe: Recipe, engine: Engine, short: Sequence[int], long: Seque
                root: Path = _ROOT) -> None:
     """Make the short pass and refuse the long one where it would not fit: memory grows with the padded tokens."""
     sizes = engine.rows.sizes
+    held(engine, short)  # gradients and libraries' own memory come with the first pass and do not grow with the tokens
     ratio = speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
     _refuse_above(recipe, engine, long, held(engine, short) * ratio + moments + (memory.resident() or 0), kind, root)
 
