@@ -9,6 +9,7 @@ Raises TrainingError `plan.no_memory` or `plan.no_disk`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from weitiao.recipe import Recipe
 from weitiao.tuning import speed
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.loop import Engine, accumulate
+from weitiao.tuning.ranks import ALONE
 from weitiao.tuning.rungs import Rung, rungs
 
 _LOOKED_AT = 400  # updates among which the longest pass is looked for
@@ -138,8 +140,9 @@ def held(engine: Engine, rows: Sequence[int]) -> float:
     memory.release()
     memory.restart_peak()
     before = memory.resident() or 0
+    alone = replace(engine, ranks=ALONE)  # each process weighs for itself: another may refuse at another time
     try:
-        accumulate(engine, 0, [rows])
+        accumulate(alone, 0, [rows])
     except torch.OutOfMemoryError:  # a GPU's: the loop makes passes smaller by itself
         return 0.0
     except RuntimeError as e:  # how torch says that the system gives no more memory
