@@ -118,8 +118,7 @@ def _started(processes: int) -> Iterator[list[_Process]]:
                                 "请去掉 --nproc，或不用启动器运行 weitiao"))
     threads = torch.get_num_threads()
     each = max(1, threads // processes)
-    job = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()),
-           "OMP_NUM_THREADS": str(each)}
+    job = {**meeting(processes), "OMP_NUM_THREADS": str(each)}
     before = {k: os.environ.get(k) for k in (*job, "RANK", "LOCAL_RANK")}
     os.environ.update(job, RANK="0", LOCAL_RANK="0")
     torch.set_num_threads(each)
@@ -137,10 +136,12 @@ def _started(processes: int) -> Iterator[list[_Process]]:
                 os.environ[key] = value
 
 
-def _free_port() -> int:
+def meeting(processes: int) -> dict[str, str]:
+    """The environment by which so many processes of this machine find one another, at a port that is free now."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+        port = s.getsockname()[1]
+    return {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
 def _lost(started: list[_Process], e: TrainingError) -> TrainingError:

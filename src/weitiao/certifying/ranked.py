@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from weitiao.certifying.case import Case, gradient_of, varied
 from weitiao.core import launcher
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
+from weitiao.together import meeting
 from weitiao.tuning.ranks import joined
 
 _FILE = "ranks.safetensors"
@@ -34,10 +34,7 @@ def passes(rows: list[int]) -> list[list[int]]:
 def by_ranks(case: Case, size: int) -> tuple[float, torch.Tensor]:
     """Mean loss and gradient of the first update by `size` processes. Raises TrainingError `train.rank_lost`."""
     scratch = case.folder()
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    job = {**os.environ, "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    job = {**os.environ, **meeting(size)}
     command = [sys.executable, "-m", "weitiao.certifying.ranked", str(case.run.folder), str(case.rows), str(scratch)]
     ranks = [subprocess.Popen(command, env={**job, "RANK": str(i), "LOCAL_RANK": str(i)},  # noqa: S603
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for i in range(size)]
