@@ -92,6 +92,13 @@ def test_few_rows_establish_nothing() -> None:
     assert got.low is None and got.verdict == 0
 
 
+@pytest.mark.parametrize(("n", "least"), [(1, 1.0), (2, 0.5), (5, 0.0625)])
+def test_equal_signs_of_few_rows_are_chance(n: int, least: float) -> None:
+    with np.errstate(invalid="ignore"):  # without the only row there is no mean, and so no interval
+        got = paired.mean("bits_per_byte", np.ones(n), np.arange(n) / 9 + 2.0, resamples=2000, seed=0)
+    assert got.p == least and (n > 1 or got.low is None)
+
+
 def test_the_mean_s_interval_is_scipy_s_bootstrap() -> None:
     random = np.random.default_rng(4)
     a = random.choice([0.0, 0.4, 2 / 3, 1.0], 150)

@@ -5,7 +5,8 @@
 
 Accuracy: McNemar's exact test (binomial on the rows where only one is right) and Tango's (1998) score interval of the
 paired difference. Other metrics: both systems are scored on the same bootstrap resamples; BCa interval of the
-difference, p = twice the smaller share of resamples on the far side of 0, one added to both counts.
+difference, p = twice the smaller share of resamples on the far side of 0, one added to both counts, and never below
+2^(1-n), what n equal signs have by chance.
 """
 
 from __future__ import annotations
@@ -139,16 +140,11 @@ def of_sums(metric: str, formula: Callable[[Array], Array], first: Array, second
                       np.ones(len(first), np.int64), resamples, seed)
 
 
-def means(metric: str, first: Array, second: Array, *, resamples: int, seed: int) -> Paired:
-    """Of a number that every row has, (n,) each: the difference of the means."""
-    gaps, cells = np.unique(first - second, return_counts=True)
-    return _bootstrap(metric, lambda counts: counts @ gaps / counts.sum(1), cells, resamples, seed)
-
-
 def _bootstrap(metric: str, difference: Callable[[Array], Array], cells: Labels, resamples: int, seed: int) -> Paired:
     column: Statistic = lambda counts: difference(counts)[:, None]  # noqa: E731
     got = resample(column, cells, resamples=resamples, seed=seed)
     interval, draws = bca(got)[0], got.draws[:, 0]
     far = min((draws <= 0).sum(), (draws >= 0).sum())
     p = min(1.0, 2 * (int(far) + 1) / (len(draws) + 1))
+    p = max(p, 2.0 ** (1 - got.rows))  # resampling one row gives that row for ever; no test of signs can say more
     return Paired(metric, float(got.value[0]), interval.low, interval.high, p, got.rows, f"paired {interval.how}")

@@ -98,4 +98,4 @@ def compare(first: Sequence[str], second: Sequence[str], references: Sequence[Se
             metric: Metric = "rougeL", seed: int, resamples: int) -> paired.Paired:
     """First minus second on the same resamples."""
     a, b = (per_row(x, references)[metric] for x in (first, second))
-    return paired.means(metric, a, b, seed=seed, resamples=resamples)
+    return paired.mean(metric, a, b, seed=seed, resamples=resamples)

@@ -52,7 +52,7 @@ def compare(first: Sequence[Text], second: Sequence[Text], references: Reference
         return translation.compare([o.text for o in first], [o.text for o in second], references, language,
                                    metric=named, seed=seed, resamples=resamples)
     one, two = (per_row(x, references, metric, language) for x in (first, second))
-    return paired.means(metric, one, two, seed=seed, resamples=resamples)
+    return paired.mean(metric, one, two, seed=seed, resamples=resamples)
 
 
 def per_row(outputs: Sequence[Text], references: References, metric: str, language: str) -> NDArray[np.float64]:

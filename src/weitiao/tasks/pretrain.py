@@ -102,8 +102,9 @@ class Task:
         found = profile.get(column)
         alone = len(profile.columns) == 1 and found is not None and not _columns.looks_repeated(found, profile.rows)
         return Guess(_columns.BY_VALUE if alone else _columns.ONLY_IF_ASKED, {"text": column},
-                     t("“{c}” is raw text without labels: pretraining goes on with it",
-                       "“{c}”是无标签文本：用于继续预训练", c=column))
+                     t("“{c}” is raw text without labels: pretraining goes on with it (labels or answers would stand "
+                       "in a second column)",
+                       "“{c}”是无标签文本：用于继续预训练（若要学习标签或答案，应有第二列）", c=column))
 
     def read(self, row: Row) -> Example:
         """The document. Raises RowError."""
