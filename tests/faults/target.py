@@ -14,13 +14,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# Much of this is imported before the fork only, so that a child starts in no time.
+import pandas  # noqa: F401
+import peft  # noqa: F401
+import pyarrow.parquet  # noqa: F401
 import torch
+import transformers.models.bert.modeling_bert
+import transformers.models.llama.modeling_llama  # noqa: F401
 
-# Imported before the fork, as all above: a child starts in no time.
+import weitiao.doctor.quick
 import weitiao.evaluate
+import weitiao.models.build
+import weitiao.models.ssru
+import weitiao.prepare
 import weitiao.report
+import weitiao.select
 import weitiao.tuning.stage  # noqa: F401
-from weitiao import pipeline, tasks
+from weitiao import methods, pipeline, tasks
 from weitiao.core.errors import WeitiaoError
 from weitiao.core.launcher import rank
 from weitiao.events import Event
@@ -44,6 +54,8 @@ KINDS = {
     "generation": Kind("generate", 1, "decoder", "lora"),  # packed rows
     "pretraining": Kind("pretrain", 0, "encoder", "full"),  # of masked words, with a head that is fitted first
 }
+for one in KINDS.values():
+    tasks.load(one.task), methods.load(one.method)
 # Saves after every update, so that faults often fall into a save.
 TUNE = {"steps": 12, "batch_size": 6, "micro_batch_size": 2, "learning_rate": 1e-3, "evaluate_every": 4,
         "save_every": 1, "average": 0.9, "precision": "fp32", "device": "cpu"}

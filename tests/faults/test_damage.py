@@ -15,7 +15,7 @@ from weitiao.core.errors import RunError
 from weitiao.events import Event, Note
 from weitiao.tuning import Interrupted, fit
 
-SETTINGS = {"evaluate_every": 4, "save_every": 3, "head_start": "probe"}
+SETTINGS = {"evaluate_every": 4, "save_every": 3}
 FILES = ("state.safetensors", "state.json", "MANIFEST.json")
 
 
@@ -24,7 +24,7 @@ def case(tiny_folder: Path, tiny_tokenizer: Any) -> Case:
     return Case(tiny_folder, tiny_tokenizer)
 
 
-def tune(case: Case, folder: Path, on_event: Any = lambda _: None) -> list[str]:
+def tune(case: Case, folder: Path, on_event: Any = lambda _: None, **more: Any) -> list[str]:
     """What was noted."""
     seen: list[Event] = []
 
@@ -32,7 +32,7 @@ def tune(case: Case, folder: Path, on_event: Any = lambda _: None) -> list[str]:
         seen.append(event)
         on_event(event)
 
-    fit(folder=folder, on_event=listen, **case.inputs(**SETTINGS))
+    fit(folder=folder, on_event=listen, **case.inputs(**{**SETTINGS, **more}))
     return [e.text for e in seen if isinstance(e, Note)]
 
 
@@ -116,6 +116,10 @@ def test_after_the_end_best_weights_are_made_again_too(whole: Path, case: Case, 
     flip(tmp_path / "run" / "tune" / "best" / "state.safetensors", 999)
     assert tune(case, tmp_path / "run")[0] == "the best weights are damaged: they are made again"
     assert digest(tmp_path / "run") == digest(whole)
+    outcome = tmp_path / "run" / "tune" / "outcome.json"
+    kept = outcome.read_bytes()
+    flip(outcome, 100)
+    assert "outcome.json" in tune(case, tmp_path / "run")[0] and outcome.read_bytes() == kept
 
 
 def test_every_bit_of_the_plan_counts(run: Path, case: Case) -> None:
@@ -126,9 +130,13 @@ def test_every_bit_of_the_plan_counts(run: Path, case: Case) -> None:
         assert caught.value.code in ("run.damaged", "run.unreadable") and caught.value.where == str(path), how
 
 
-def test_a_damaged_head_is_fitted_again(run: Path, whole: Path, case: Case) -> None:
-    head = run / "tune" / "head.safetensors"
+def test_a_damaged_head_is_fitted_again(case: Case, tmp_path: Path) -> None:
+    tune(case, tmp_path / "whole", head_start="probe")
+    with pytest.raises(Interrupted):
+        tune(case, tmp_path / "cut", StopAt(2), head_start="probe")
+    shutil.rmtree(tmp_path / "cut" / "tune" / "checkpoints")  # as if it had been killed before its first one
+    head = tmp_path / "cut" / "tune" / "head.safetensors"
     kept = head.read_bytes()
-    flip(head, 4000)
-    assert tune(case, run)[0] == "the head's first weights were damaged: they are fitted again"
-    assert head.read_bytes() == kept and digest(run) == digest(whole)
+    flip(head, 8 * len(kept) - 1)
+    assert tune(case, tmp_path / "cut", head_start="probe")[0] == "the head's first weights were damaged: they are fitted again"
+    assert head.read_bytes() == kept and digest(tmp_path / "cut") == digest(tmp_path / "whole")

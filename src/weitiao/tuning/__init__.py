@@ -21,6 +21,7 @@ from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from weitiao.core import files
+from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
 from weitiao.core.stopping import Interrupted, Stop, signals
 from weitiao.events import Event, Note, Progress, Validated
@@ -92,7 +93,7 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
     with ExitStack() as stack:
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
         note = _noting(on_event)
-        if not ranks.same((job.home / OUTCOME).is_file() and session.whole(note)):
+        if not ranks.same(ranks.first and _ended(job, session, note)):
             steps, costs = _work(job, plan, session, on_event)
             if ranks.first:
                 files.write_json(job.home / COSTS, costs)
@@ -104,6 +105,23 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
 
 def _noting(on_event: OnEvent) -> Callable[[str], None]:
     return lambda text: on_event(Note(text))
+
+
+def _ended(job: Job, session: Session, note: Callable[[str], None]) -> bool:
+    """Is there nothing left to do but to load the best weights?"""
+    outcome = job.home / OUTCOME
+    if not outcome.is_file():
+        return False
+    try:
+        files.read_sealed(outcome)
+        if session.whole():
+            return True
+        note(t("the best weights are damaged: they are made again", "最佳权重已损坏：重新训练得到"))
+    except RunError as e:
+        note(str(e))
+    with files.writing(outcome):
+        outcome.unlink()
+    return False
 
 
 def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[int, Mapping[str, Any]]:

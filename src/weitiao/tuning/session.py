@@ -161,11 +161,9 @@ class Session:
         self._take_up(*checkpoint.read(self.folder / "checkpoints" / str(number)))
         return number
 
-    def whole(self, note: Callable[[str], None]) -> bool:
-        """Of a run that ended: can its best weights be read?"""
-        if (lost := self._best_damaged()):
-            note(t("the best weights are damaged: they are made again", "最佳权重已损坏：重新训练得到"))
-        return not lost
+    def whole(self) -> bool:
+        """Can the best weights be read?"""
+        return not _damaged(self.folder / "best")
 
     def _last_regular(self, step: int) -> int:
         return step - step % self.regular if self.regular else step
@@ -189,19 +187,22 @@ class Session:
         return self.engine.ranks.first
 
     def _newest(self, note: Callable[[str], None]) -> checkpoint.Checkpoint | None:
-        """Rank 0 clears up and looks first; the others then find what it found, before anything is written."""
-        with self.engine.ranks.one_by_one():
-            if self._writes:
-                files.sweep(self.folder / "checkpoints")
-            found = checkpoint.newest(self.folder / "checkpoints", self._unfit, note)
-        self.engine.ranks.wait()
+        """Rank 0 clears up and looks; the others read what it found, before anything is written."""
+        ranks, folder, found = self.engine.ranks, self.folder / "checkpoints", None
+        if self._writes:
+            files.sweep(folder)
+            found = checkpoint.newest(folder, self._unfit, note)
+        step = ranks.same(found.step if found else None)
+        if step is not None and not self._writes:
+            found = checkpoint.Checkpoint(step, *checkpoint.read(folder / str(step)))
+        ranks.wait()
         return found
 
     def _unfit(self, state: Mapping[str, Any]) -> str:
         """Why one cannot go on from a checkpoint that is whole; "" where one can."""
         if not self.history.holds(Mark(**state["history"])):
             return t("does not go with metrics.jsonl", "与 metrics.jsonl 不符")
-        if state["best"] and self._lost is None and self._best_damaged():
+        if state["best"] and self._lost is None and not self.whole():
             self._lost = state["best"]["step"]
         # One from before the best step comes to it again; that of the best step itself holds its weights.
         if self._lost is not None and state["step"] > self._lost:
@@ -211,9 +212,6 @@ class Session:
             return t("may have to go back to checkpoint {r}, which is damaged",
                      "可能需要退回已损坏的检查点 {r}", r=regular)
         return ""
-
-    def _best_damaged(self) -> bool:
-        return _damaged(self.folder / "best")
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         found: dict[str, torch.Tensor] = {f"master/{k}": v for k, v in self.engine.weights.masters.items()}
