@@ -54,6 +54,11 @@ def unfinished(run: Path) -> list[str]:
     return [str(p.relative_to(run)) for p in run.rglob(".*") if p.suffix in (".tmp", ".old")]
 
 
+def in_a_save(run: Path) -> bool:
+    """Is something being written right now?"""
+    return any(p.suffix in (".tmp", ".old") for f in (run, run / "tune", run / "tune" / "checkpoints") for p in f.glob(".*"))
+
+
 class Runs:
     """Repetitions of one run, which begin where its tuning does.
 
@@ -111,10 +116,10 @@ class Runs:
         ranks, started = self.start(run), time.monotonic()
         ranks[0].join(dice.uniform(0.0, self.seconds))
         if dice.random() < 0.5:  # half of the kills wait for a save to be under way, then for a random part of its time
-            while ranks[0].is_alive() and not unfinished(run):
-                time.sleep(0.0002)
+            while ranks[0].is_alive() and not in_a_save(run):
+                time.sleep(0.002)
             time.sleep(dice.uniform(0.0, 0.01))
-        hit = "save" if unfinished(run) else "step"
+        hit = "save" if in_a_save(run) else "step"
         victim = dice.choice(ranks)
         victim.kill()
         if not _ended(ranks):
