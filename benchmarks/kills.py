@@ -1,6 +1,7 @@
 """Random SIGKILLs over four tasks, by one process and by two, and what the runs end with that go on after them.
 
-    python benchmarks/kills.py WORK [--kills 200] [--task tagging] [--base minilm --task classification]
+    python benchmarks/kills.py WORK [--kills 200]
+    python benchmarks/kills.py WORK --kills 5 --task classification --ranks 1 --base minilm
     python benchmarks/kills.py WORK --page benchmarks/results/kills.md
 
 Each run begins where tuning does, is killed up to four times at random moments (half of them in a save), gone on with
@@ -17,6 +18,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--kills", type=int, default=200, help="in all, over the tasks and 1 and 2 ranks")
-    parser.add_argument("--task", choices=[*target.KINDS])
+    parser.add_argument("--task", nargs="+", choices=[*target.KINDS], default=[*target.KINDS])
+    parser.add_argument("--ranks", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--base", default="", help="a starter or a folder; else a tiny model made here")
     parser.add_argument("--page", type=Path)
     asked = parser.parse_args()
@@ -44,35 +47,36 @@ def main() -> None:
     if asked.page:
         asked.page.write_text(page([json.loads(x) for x in counted.read_text().splitlines()]), encoding="utf-8")
         return
-    kinds = [asked.task] if asked.task else [*target.KINDS]
-    for kind in kinds:
-        for ranks in (1, 2):
-            line = measured(kind, asked.base, ranks, -(-asked.kills // (2 * len(kinds))), counted)
+    cells = [(kind, ranks) for kind in asked.task for ranks in asked.ranks]
+    for kind, ranks in cells:
+        for line in measured(kind, asked.base, ranks, -(-asked.kills // len(cells)), counted):
             with counted.open("a") as f:
                 f.write(json.dumps(line) + "\n")
 
 
-def measured(kind: str, base: str, ranks: int, kills: int, counted: Path) -> dict[str, Any]:
-    """One row's part."""
-    from killing import Runs
+def measured(kind: str, base: str, ranks: int, kills: int, counted: Path) -> Iterator[dict[str, Any]]:
+    """What became of one run after another, until there were so many kills."""
+    from killing import PER_RUN, Runs
     from target import KINDS
 
     import tiny
     from weitiao.run import machine
 
     before = counted.read_text().count("\n") if counted.exists() else 0
-    with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / "bases"
-        bases = {"encoder": tiny.encoder(made, tiny.tokenizer()), **tiny.speakers(made, tiny.tokenizer())}
-        runs = Runs(kind, base or str(bases[KINDS[kind].base]), ranks, Path(scratch))
-        tally = runs.survive(kills, random.Random(f"{kind} {ranks} {before}"))
-    sys.stderr.write(f"{kind}, {ranks}: {tally}\n")
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit, facts = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip(), machine()
-    return {"task": kind, "base": base or "tiny", "ranks": ranks, **asdict(tally), "commit": commit,
+    command, facts = ["git", "rev-parse", "--short", "HEAD"], machine()
+    made = {"commit": subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip(),
             "date": datetime.now(UTC).date().isoformat(), "processor": facts["processor"], "cpus": facts["cpus"],
-            "python": facts["python"], "torch": facts["libraries"]["torch"],
-            "transformers": facts["libraries"]["transformers"]}
+            "python": facts["python"], **{name: facts["libraries"][name] for name in ("torch", "transformers")}}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "bases"
+        bases = {"encoder": tiny.encoder(folder, tiny.tokenizer()), **tiny.speakers(folder, tiny.tokenizer())}
+        runs = Runs(kind, base or str(bases[KINDS[kind].base]), ranks, Path(scratch))
+        dice, done = random.Random(f"{kind} {ranks} {before}"), 0
+        while done < kills:
+            tally = runs.survive(min(PER_RUN, kills - done), dice)
+            done += tally.kills
+            sys.stderr.write(f"{kind}, {ranks}: {tally}\n")
+            yield {"task": kind, "base": base or "tiny", "ranks": ranks, **asdict(tally), **made}
 
 
 def page(lines: list[dict[str, Any]]) -> str:

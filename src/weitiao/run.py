@@ -102,12 +102,13 @@ class Run:
 
         holder, lock = self.folder / ".holder", FileLock(self.folder / ".lock", timeout=0)
         try:
-            with files.writing(self.folder):
-                lock.acquire()
+            lock.acquire()
         except Timeout as e:
             who = holder.read_text() if holder.exists() else "?"
             raise RunError("run.locked", t("process {p} is working on this run", "进程 {p} 正在使用该运行目录", p=who),
                            where=str(self.folder), fix=t("wait for it or stop it", "请等待或先停止它")) from e
+        except OSError as e:
+            raise files.write_failed(self.folder, e) from e
         try:
             files.write_text(holder, str(os.getpid()))
             yield

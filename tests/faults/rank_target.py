@@ -22,6 +22,7 @@ from weitiao.tuning.ranks import joined
 
 # 60 rows in updates of 14: the last one of an epoch holds 4, and its passes are not as many as the ranks may be.
 SETTINGS = {"epochs": 2.0, "batch_size": 14, "evaluate_every": 5, "save_every": 2, "head_start": "probe"}
+HANGS = 600  # seconds: far longer than any wait for it
 
 
 def run(model: Path, out: Path, environment: Mapping[str, str], tune: Mapping[str, Any], does: Mapping[int, str]) -> None:
@@ -46,7 +47,7 @@ def run(model: Path, out: Path, environment: Mapping[str, str], tune: Mapping[st
             if does.get(rank) == "die":
                 os._exit(9)
             if does.get(rank) == "hang":
-                time.sleep(60)
+                time.sleep(HANGS)
             if does.get(rank) == "drift":
                 with torch.no_grad():
                     next(p for p in inputs["model"].parameters() if p.requires_grad).add_(1e-3)

@@ -91,7 +91,7 @@ def test_a_rank_that_goes_its_own_way_ends_the_job(does: str, seconds: float, co
     begun = time.monotonic()
     tune(tiny_folder, tmp_path / "r", 2, does={1: does}, seconds=seconds)
     told = json.loads((tmp_path / "r" / "rank-0.json").read_text())
-    assert told["code"] == code and time.monotonic() - begun < 40
+    assert told["code"] == code and time.monotonic() - begun < rank_target.HANGS / 2
     assert (tmp_path / "r" / "tune" / "checkpoints" / "2").is_dir() and not (tmp_path / "r" / "tune" / "outcome.json").exists()
 
 
@@ -114,8 +114,8 @@ def test_or_is_left_out_by_all(tiny_folder: Path, tmp_path: Path) -> None:
 def test_a_pass_of_one_rank_that_does_not_fit_is_halved_on_all(alone: Path, tiny_folder: Path, tmp_path: Path) -> None:
     tune(tiny_folder, tmp_path / "r", 2, does={1: "full"}, micro_batch_size=7)
     assert all(any("3 rows a forward pass now, batches as before" in note for note in notes) for notes in told(tmp_path / "r"))
-    for a, b in zip(curve(tmp_path / "r"), curve(alone), strict=True):
-        assert a.get("loss") == pytest.approx(b.get("loss"), rel=1e-3) and a.get("rows") == b.get("rows")
+    got, want = ([(x["step"], x["loss"], x["rows"]) for x in curve(run) if "loss" in x] for run in (tmp_path / "r", alone))
+    assert got == [pytest.approx(x, rel=1e-3) for x in want]
 
 
 def test_alone_nothing_is_summed() -> None:
