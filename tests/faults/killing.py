@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -22,12 +21,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import target
+from forks import FORKS
 
 from weitiao.together import meeting
 
-# Each process is a fork of one server that has the imports behind it.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["target"])
 # What takes time or says how long something took differs from run to run, and so do logs of the locks.
 TIMED = {"timing.jsonl", "costs.json", "manifest.json", "report.html", "README.md", ".lock"}
 MOST_SECONDS = 240  # a run takes a few; a busy machine is no stuck run

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pytest
 import torch
 from calls import DISK_ERRORS, Refuse, die, in_a_fork, watched, work_watched
-from killing import FORKS, Runs, digest, unfinished
+from forks import FORKS
+from killing import Runs, digest, unfinished
 from target import KINDS, work
 
 from weitiao.core import files
