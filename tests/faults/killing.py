@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
+import os
 import random
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +21,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import target
+from forks import FORKS
 
 from weitiao.together import meeting
 
-# Each process is a fork of one server that has the imports behind it.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["target"])
 # What takes time or says how long something took differs from run to run, and so do logs of the locks.
 TIMED = {"timing.jsonl", "costs.json", "manifest.json", "report.html", "README.md", ".lock"}
 MOST_SECONDS = 240  # a run takes a few; a busy machine is no stuck run
@@ -144,6 +144,8 @@ class Runs:
                 same = digest(self.finished(run)) == self.want and not unfinished(run)
             except TimeoutError:
                 tally.stuck += 1
+                for path in sorted(self.scratch.glob(f"{run.name}-*.stack")):
+                    sys.stderr.write(f"{path.name}: {path.read_text()}\n")
                 continue
             tally.identical += same
             tally.different += not same
@@ -159,6 +161,9 @@ def _ended(ranks: list[BaseProcess]) -> bool:
         process.join(max(0.0, until - time.monotonic()))
     late = [process for process in ranks if process.is_alive()]
     for process in late:
+        assert process.pid, "it was started"
+        os.kill(process.pid, signal.SIGUSR2)  # where it hangs; one that has not come to its work yet dies of it
+        process.join(2)
         process.kill()
         process.join()
     return not late

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -77,8 +79,10 @@ def begin(kind: str, base: str, folder: Path, tune: Mapping[str, Any] = TUNE) ->
 
 
 def work(folder: Path, environment: Mapping[str, str]) -> None:
-    """Go on with the run in `folder`, or help as another rank; ends with the error's exit code."""
+    """Go on with the run in `folder`, or help as another rank; ends with the error's exit code. SIGUSR2 writes where it
+    is to a file beside the run."""
     os.environ.update(environment)
+    faulthandler.register(signal.SIGUSR2, (folder.parent / f"{folder.name}-{rank()}.stack").open("w"))
     torch.set_num_threads(1)
     try:
         if rank() > 0:

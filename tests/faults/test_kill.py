@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 import target
+from forks import FORKS, ready
 from killing import Runs
+
+
+def test_processes_have_their_imports_behind_them() -> None:
+    process = FORKS.Process(target=ready)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_three_kills(tiny_folder: Path, tmp_path: Path) -> None:

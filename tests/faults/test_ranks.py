@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -17,13 +16,11 @@ from typing import Any
 import pytest
 import rank_target
 import torch
+from forks import FORKS
 from safetensors.torch import load_file
 
 from weitiao.core import files
 from weitiao.tuning.ranks import Ranks
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["rank_target"])
 
 
 def tune(model: Path, out: Path, size: int, does: dict[int, str] | None = None, seconds: float = 60, **settings: Any) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import target
-from killing import FORKS, TIMED, digest
+from forks import FORKS
+from killing import TIMED, digest
 
 from tuning_case import Case
 from tuning_case import digest as state

@@ -1,0 +1,22 @@
+"""Processes that have their imports behind them: each is a fork of one server.
+
+>>> FORKS.Process(target=target.work, args=(run, {})).start()
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+# Before Python 3.13 the server does not get sys.path, and says nothing of what it could not import (cpython#117378).
+_HERE = Path(__file__).resolve().parent
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_HERE), str(_HERE.parent), os.environ.get("PYTHONPATH")]))
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["target", "rank_target"])
+
+
+def ready() -> None:
+    """Ends well in a process that has nothing left to import."""
+    sys.exit("target" not in sys.modules or "rank_target" not in sys.modules)
