@@ -1,6 +1,6 @@
 """Several processes that tune one model: each makes a part of every update's passes, and all hold the same weights.
 
->>> with joined() as ranks:                 # RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT, as torchrun sets them
+>>> with joined() as ranks:                 # tuning/meeting.py
 ...     ranks.total(3.0), ranks.same("runs/news-3")
 (6.0, 'runs/news-3')
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -23,6 +22,7 @@ import torch.distributed as dist
 from weitiao.core import launcher
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
+from weitiao.tuning.pulse import Pulse
 
 T = TypeVar("T")
 _BUCKET = 2**24  # numbers that are summed at once: a copy of them is held
@@ -33,6 +33,7 @@ class Ranks:
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
+        self.pulse: Pulse | None = None
 
     @property
     def first(self) -> bool:
@@ -102,38 +103,34 @@ class Ranks:
             raise TrainingError(
                 "train.ranks_apart", t("rank {r} holds other weights than rank 0 at step {s}",
                                        "第 {s} 步时进程 {r} 的权重与进程 0 不同", r=others[0], s=step),
-                where=f"rank {others[0]}", expected=t("equal machines and libraries", "相同的机器和库版本"),
+                where=self.named(others[0]), expected=t("equal machines and libraries", "相同的机器和库版本"),
                 fix=t("use the same versions and kinds of processors everywhere", "请在各处使用相同的版本和处理器类型"))
 
+    def named(self, rank: int) -> str:
+        """A rank with its host."""
+        return f"rank {rank} ({self.pulse.hosts[rank]})" if self.pulse else f"rank {rank}"
+
     def _wait(self, collective: Any, *args: Any) -> None:
+        if self.pulse:
+            self.pulse.passed += 1
         try:
             collective(*args)
         except RuntimeError as e:  # how torch says that another rank is gone or silent
-            raise TrainingError("train.rank_lost",
-                                t("rank {r} of {n} waited in vain for the others: {e}",
-                                  "进程 {r}（共 {n} 个）等不到其他进程：{e}", r=self.rank, n=self.size,
-                                  e=str(e).splitlines()[0]), where=f"rank {self.rank}",
-                                fix=t("see the other ranks' messages; continue with: weitiao tune --resume RUN",
-                                      "请查看其他进程的信息；继续请用：weitiao tune --resume RUN")) from e
+            raise self._lost(str(e).splitlines()[0]) from e
+
+    def _lost(self, said: str) -> TrainingError:
+        found = self.pulse.lost(launcher.patience()) if self.pulse else None
+        if found:
+            what = t("of {n} ranks, this one is lost: {w}", "共 {n} 个进程，此进程已失联：{w}", n=self.size,
+                     w=found.why)
+        else:
+            what = t("it waited in vain for the other ranks: {e}", "等不到其他进程：{e}", e=said)
+        return TrainingError("train.rank_lost", what, where=self.named(found.rank if found else self.rank),
+                             fix=t("see its own messages; continue with: weitiao tune --resume RUN",
+                                   "请查看该进程自己的信息；继续请用：weitiao tune --resume RUN"))
 
 
 ALONE = Ranks()
-
-
-@contextmanager
-def joined() -> Iterator[Ranks]:
-    """All ranks together, by NCCL where each has a CUDA GPU, else by gloo; alone without a launcher."""
-    if launcher.size() == 1:
-        yield ALONE
-        return
-    on_gpu = torch.cuda.is_available()
-    if on_gpu:
-        torch.cuda.set_device(launcher.local_rank())
-    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(seconds=launcher.patience()))
-    try:
-        yield Ranks(dist.get_rank(), dist.get_world_size())
-    finally:
-        dist.destroy_process_group()
 
 
 def _device() -> torch.device:

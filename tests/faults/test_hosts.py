@@ -1,0 +1,182 @@
+"""Two hosts, each a network namespace with a name of its own: they tune what one machine does, and one that is killed
+or cut off is named by the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weitiao.core import files
+
+PATIENCE = 60
+PORT = 29417
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WEITIAO_RANK_SECONDS": str(PATIENCE)}
+SAME = ("checkpoints/50/state.safetensors", "best/state.safetensors", "metrics.jsonl")
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+
+class Hosts:
+    """host-a (rank 0, 10.77.0.1) and host-b (rank 1, 10.77.0.2), joined by one cable."""
+
+    def __init__(self) -> None:
+        self.names = [f"wt{x}{os.getpid()}" for x in "ab"]
+
+    def build(self) -> None:
+        a, b = self.names
+        for name in self.names:
+            ip("netns", "add", name)
+        ip("link", "add", "cable", "netns", a, "type", "veth", "peer", "name", "cable", "netns", b)
+        for number, name in enumerate(self.names, 1):
+            ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", "cable")
+            for link in ("lo", "cable"):
+                ip("-n", name, "link", "set", link, "up")
+
+    def start(self, rank: int, *words: str, before: str = "") -> subprocess.Popen[str]:
+        """A command on a host, started as an operator of Kubernetes would. The shell becomes the command."""
+        job = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": str(PORT)}
+        script = f'hostname host-{"ab"[rank]}; {before} exec "$@"'
+        return subprocess.Popen(["ip", "netns", "exec", self.names[rank], "unshare", "--uts", "--mount", "sh", "-c", script,
+                                 "sh", sys.executable, "-m", "weitiao", *words], env={**ENVIRONMENT, **job}, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def cut(self) -> None:
+        ip("-n", self.names[1], "link", "set", "cable", "down")
+
+    def mend(self) -> None:
+        ip("-n", self.names[1], "link", "set", "cable", "up")
+
+    def remove(self) -> None:
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    if not shutil.which("ip") or not shutil.which("unshare"):
+        pytest.skip("needs ip (iproute2) and unshare (util-linux)")
+    made = Hosts()
+    try:
+        made.build()
+    except subprocess.CalledProcessError as e:
+        made.remove()
+        pytest.skip(f"network namespaces cannot be had here (they need root): {e.stderr.strip()}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def begin(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """`weitiao tune` on a made-up file, but for --out: 50 updates."""
+    r = random.Random(0)
+    rows = [{"text": f"{r.choice(['good', 'great'] if y else ['bad', 'sad'])} {i}", "label": "yes" if y else "no"}
+            for i in range(100) for y in (0, 1)]
+    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
+    path.write_text("".join(json.dumps(x) + "\n" for x in rows))
+    settings = ["tune.steps=50", "tune.save_every=5", "tune.batch_size=8", "tune.micro_batch_size=4", "tune.evaluate_every=10",
+                "model.dropout=0", 'evaluate.baselines=["majority"]', "evaluate.resamples=100"]
+    return ["tune", str(path), "--model", str(tiny_folder), "--json", *(x for s in settings for x in ("--set", s))]
+
+
+@pytest.fixture(scope="module")
+def here(begin: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The same by one process and by two of this machine."""
+    folder = tmp_path_factory.mktemp("here")
+    for size in (1, 2):
+        done = subprocess.run([sys.executable, "-m", "weitiao", *begin, "--out", str(folder / str(size)), "--nproc", str(size)],
+                              capture_output=True, text=True, env=ENVIRONMENT)
+        assert done.returncode == 0, done.stdout
+    return {size: folder / str(size) for size in (1, 2)}
+
+
+def both(hosts: Hosts, *words: str) -> list[subprocess.Popen[str]]:
+    return [hosts.start(rank, *words) for rank in (0, 1)]
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
+    """Exit code and error of a command that ends by itself; rank 1 of a run that went well says nothing."""
+    said, wrong = process.communicate(timeout=240)
+    assert said or process.returncode in (0, -9), wrong
+    return process.returncode, json.loads(said or "{}").get("error", {})
+
+
+def digests(run: Path) -> list[str]:
+    return [files.sha256(run / "tune" / name) for name in SAME]
+
+
+def losses(run: Path) -> list[float]:
+    return [x["loss"] for x in map(json.loads, (run / "tune" / "metrics.jsonl").read_text().splitlines()) if "loss" in x]
+
+
+def wait_for(path: Path) -> None:
+    until = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} did not come"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_two_hosts_tune_what_one_machine_does(hosts: Hosts, begin: list[str], here: dict[int, Path], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert [ended(process) for process in both(hosts, *begin, "--out", str(out))] == [(0, {}), (0, {})]
+    assert digests(out) == digests(here[2])
+    assert losses(out) == pytest.approx(losses(here[1]), rel=1e-3)
+
+
+def kill(rank: int) -> Callable[[Hosts, list[subprocess.Popen[str]]], None]:
+    return lambda _, processes: processes[rank].kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("does", "told_by"), [
+    (kill(1), {0: "rank 1 (host-b)"}), (kill(0), {1: "rank 0 (host-a)"}),
+    (lambda hosts, _: hosts.cut(), {0: "rank 1 (host-b)", 1: "rank 0 (host-a)"})], ids=["kill b", "kill a", "cut"])
+def test_a_host_that_is_lost_is_named_and_the_run_goes_on(
+        does: Callable[[Hosts, list[subprocess.Popen[str]]], None], told_by: dict[int, str], hosts: Hosts, begin: list[str],
+        here: dict[int, Path], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    processes = both(hosts, *begin, "--out", str(out))
+    wait_for(out / "tune" / "checkpoints" / "5")
+    does(hosts, processes)
+    since = time.monotonic()
+    for rank, name in told_by.items():
+        code, error = ended(processes[rank])
+        assert (code, error["code"], error["where"]) == (6, "train.rank_lost", name), error
+    assert time.monotonic() - since < PATIENCE + 30
+    assert not (out / "tune" / "outcome.json").exists()
+    for rank in {0, 1} - set(told_by):
+        assert ended(processes[rank])[0] == -9
+    hosts.mend()
+    assert [ended(process) for process in both(hosts, "tune", "--resume", str(out), "--json")] == [(0, {}), (0, {})]
+    assert digests(out) == digests(here[2])
+
+
+@pytest.mark.slow
+def test_hosts_without_a_shared_folder_are_told_so(hosts: Hosts, begin: list[str], tmp_path: Path) -> None:
+    (tmp_path / "local").mkdir()
+    out = str(tmp_path / "local" / "run")
+    hidden = f"mount -t tmpfs none {tmp_path / 'local'};"
+    for process in (hosts.start(0, *begin, "--out", out), hosts.start(1, *begin, "--out", out, before=hidden)):
+        code, error = ended(process)
+        assert (code, error["code"], error["where"]) == (5, "ranks.no_shared_folder", out) and "rank 1 (host-b)" in error["what"]
+
+
+@pytest.mark.slow
+def test_a_host_that_comes_alone_is_told_where_it_waited(hosts: Hosts, begin: list[str], tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "WEITIAO_RANK_SECONDS", "3")
+    code, error = ended(hosts.start(1, *begin, "--out", str(tmp_path / "run")))
+    assert (code, error["code"], error["where"]) == (6, "ranks.no_meeting", "rank 1 (host-b)")
+    assert f"10.77.0.1:{PORT}" in error["what"]
