@@ -224,7 +224,9 @@ def _fits(recipe: Recipe, run: Run) -> None:
     from weitiao.tuning import fits
 
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    fits.bound(recipe, base, run.folder, splits.load_task(run)[1].head().kind)
+    # Among how many ranks the weights are parted is known when these have met: the stage tune looks again.
+    share = 0.0 if recipe.tune.shard == "full" else 1.0
+    fits.bound(recipe, base, run.folder, splits.load_task(run)[1].head().kind, share=share)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def test_alone_nothing_is_summed() -> None:
 # -- the command --------------------------------------------------------------------------------------------------------
 
 SAME = ("best/state.safetensors", "metrics.jsonl")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WEITIAO_RANK_SECONDS": "20"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WEITIAO_RANK_SECONDS": "60"}
 
 
 @pytest.fixture
@@ -126,14 +126,14 @@ def others(process: subprocess.Popen[str]) -> list[int]:
 
 
 def wait_for(path: Path) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while not path.exists():
         assert time.monotonic() < until, f"{path} did not come"
         time.sleep(0.05)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "says"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "20 s")])
+@pytest.mark.parametrize(("number", "says"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "60 s")])
 def test_the_command_names_the_rank_that_is_lost_and_can_go_on(number: signal.Signals, says: str, begin: list[str],
                                                                tmp_path: Path) -> None:
     out = tmp_path / "run"
@@ -141,7 +141,7 @@ def test_the_command_names_the_rank_that_is_lost_and_can_go_on(number: signal.Si
                                stdout=subprocess.PIPE, env=ENVIRONMENT)
     wait_for(out / "tune" / "checkpoints" / "5")
     os.kill(others(process)[0], number)
-    told = json.loads(process.communicate(timeout=90)[0])["error"]
+    told = json.loads(process.communicate(timeout=400)[0])["error"]
     assert (process.returncode, told["code"]) == (6, "train.rank_lost") and says in told["what"]
     assert told["where"] in ("rank 1", f"rank 1 ({socket.gethostname()})")
     done = subprocess.run([sys.executable, "-m", "weitiao", "tune", "--resume", str(out), "--nproc", "2", "--json"],
@@ -180,7 +180,7 @@ def test_a_lost_rank_restarts_the_job_as_often_as_asked(begin: list[str], tmp_pa
                                stderr=subprocess.STDOUT, env=ENVIRONMENT)
     wait_for(parted / "tune" / "checkpoints" / "5")
     os.kill(others(process)[0], signal.SIGKILL)
-    told = process.communicate(timeout=300)[0]
+    told = process.communicate(timeout=900)[0]
     assert process.returncode == 0 and "restart 1 of at most 1" in told and "going on after step" in told, told
     assert [files.sha256(whole / "tune" / name) for name in SAME] == [files.sha256(parted / "tune" / name) for name in SAME]
 
@@ -196,7 +196,7 @@ def test_torchrun_restarts_go_on_by_themselves(begin: list[str], tmp_path: Path)
     listed = subprocess.run(["ps", "--ppid", str(process.pid), "-o", "pid=,args="], capture_output=True, text=True).stdout
     ranks = [int(line.split()[0]) for line in listed.splitlines() if "weitiao" in line]
     os.kill(ranks[0], signal.SIGKILL)  # rank 0, which holds the run
-    said, wrong = process.communicate(timeout=300)
+    said, wrong = process.communicate(timeout=900)
     assert process.returncode == 0, wrong
     assert json.loads(said[said.index("{"):])["scores"]["n"] > 0
     assert [files.sha256(whole / "tune" / name) for name in SAME] == [files.sha256(parted / "tune" / name) for name in SAME]

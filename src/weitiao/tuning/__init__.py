@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,7 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
         validation: may hold no rows; then the last step counts as the best.
         allow_inexact: go on with another number of processes or threads or another instruction set.
         ranks: all that tune this model together; each calls this, and rank 0 alone writes and ends with the best
-            weights (the others with the last).
+            weights (the others with the last). With tune.shard=full none holds the model afterwards: see `best/`.
 
     Raises:
         TrainingError: `train.non_finite`, `train.no_memory`, `train.rank_lost`, `train.ranks_apart`, `plan.no_memory`.
@@ -86,7 +86,8 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
     with ExitStack() as stack:
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
         if not ranks.same((job.home / OUTCOME).is_file()):
-            steps, costs = _work(job, plan, session, on_event)
+            with ranks.watched() if job.parts else nullcontext():
+                steps, costs = _work(job, plan, session, on_event)
             if ranks.first:
                 files.write_json(job.home / COSTS, costs)
                 files.write_json(job.home / OUTCOME, {"steps": steps})

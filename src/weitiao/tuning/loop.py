@@ -24,6 +24,7 @@ from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Batch, Encoded, Task
+from weitiao.tuning import sharded
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
 from weitiao.tuning.optim import set_rate
@@ -95,7 +96,7 @@ def updates(engine: Engine, start: int, steps: int) -> Iterator[Update]:
         loss, micro, tokens = _gradient(engine, step)
         for optimizer in engine.optimizers:
             engine.scaler.unscale_(optimizer)
-        norm = float(nn.utils.clip_grad_norm_(engine.weights.masters.values(), engine.clip or math.inf))
+        norm = _clipped(engine)
         if not (math.isfinite(norm) or engine.scaler.is_enabled()):  # a scaler skips such an update by itself
             raise non_finite(t("the gradient", "梯度"), step, [engine.rows.sources[i] for m in micro for i in m])
         rate = engine.rate(step)
@@ -130,8 +131,14 @@ def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tup
     own = [(index, rows) for index, rows in enumerate(micro) if engine.ranks.own(index)]
     batches = [engine.rows.batch(rows, engine.task, engine.device) for _, rows in own]
     count = engine.ranks.total(sum(engine.task.count(batch) for batch in batches))
+    tokens = sum(batch["input_ids"].numel() for batch in batches)
+    taught = len(own)
+    if sharded.idle(engine.model, len(micro), taught, engine.ranks):
+        own.append((len(micro), micro[0]))
+        batches.append(engine.rows.batch(micro[0], engine.task, engine.device))
     summed = 0.0
-    for (index, rows), batch in zip(own, batches, strict=True):
+    for number, ((index, rows), batch) in enumerate(zip(own, batches, strict=True)):
+        sharded.sync(engine.model, last=number == len(own) - 1)
         engine.dropout.start(step, index)
         if batch.redrawn:
             batch.update({k: v.to(engine.device) for k, v in batch.redrawn(key(engine.seed, "redrawn", step)).items()})
@@ -140,13 +147,19 @@ def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tup
         value = float(loss.detach())
         if not math.isfinite(value):
             raise non_finite(t("the loss", "损失"), step, [engine.rows.sources[i] for i in rows])
-        engine.scaler.scale(loss / count).backward()  # type: ignore[no-untyped-call]
+        weight = sharded.factor(engine.model) if number < taught else 0.0
+        engine.scaler.scale(loss * weight / count).backward()  # type: ignore[no-untyped-call]
         engine.weights.collect()
         engine.spare.release()  # here and not after the update: one of long texts takes many seconds
-        summed += value
+        summed += value * (number < taught)
     engine.ranks.add_up(engine.weights.masters.values())
-    tokens = sum(batch["input_ids"].numel() for batch in batches)
     return engine.ranks.total(summed) / count, round(engine.ranks.total(tokens))
+
+
+def _clipped(engine: Engine) -> float:
+    """The gradient's norm over all masters before it is clipped."""
+    norm = nn.utils.clip_grad_norm_(engine.weights.masters.values(), engine.clip or math.inf)
+    return float(sharded.whole({"norm": norm}, keep=True)["norm"])
 
 
 def non_finite(what: str, step: int, sources: Sequence[str]) -> TrainingError:

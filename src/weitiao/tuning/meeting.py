@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -51,7 +52,7 @@ def joined() -> Iterator[Ranks]:
             dist.destroy_process_group()
 
 
-def _met() -> dist.Store:
+def _met() -> Any:
     """Join the process group; a store of our own among its ranks. Raises TrainingError `ranks.no_meeting`."""
     on_gpu, limit = torch.cuda.is_available(), timedelta(seconds=launcher.patience())
     if on_gpu:
@@ -59,11 +60,12 @@ def _met() -> dist.Store:
     try:
         dist.init_process_group("nccl" if on_gpu else "gloo", timeout=limit)
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        own = dist.TCPStore(host, port, None, False, timeout=limit)
+        own = dist.TCPStore(host, port, None, False, timeout=limit)  # type: ignore[attr-defined]
     except (RuntimeError, ValueError) as e:  # nobody there, a port in use, an address or a port missing
         raise _apart(str(e).splitlines()[0]) from e
     # torchrun's agent keeps the store when it starts the job again: what was said before counts no more.
-    return dist.PrefixStore(f"weitiao/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", own)
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return dist.PrefixStore(f"weitiao/{attempt}", own)  # type: ignore[attr-defined]
 
 
 def _apart(said: str) -> TrainingError:

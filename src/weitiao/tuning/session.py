@@ -21,6 +21,7 @@ from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.tuning import checkpoint
 from weitiao.tuning.history import History, Mark
 from weitiao.tuning.loop import Engine, Update
+from weitiao.tuning.sharded import like, whole
 from weitiao.tuning.weights import Average
 
 
@@ -84,8 +85,9 @@ class Session:
     def keep(self, best: Best) -> None:
         """Write the weights of now as the best."""
         self.best = best
+        values = whole(self.values, keep=self._writes)
         if self._writes:
-            checkpoint.write(self.folder / "best", self.values, {"step": best.step, "metrics": _json(best.metrics)})
+            checkpoint.write(self.folder / "best", values, {"step": best.step, "metrics": _json(best.metrics)})
 
     def load_best(self) -> Best:
         """Bring the best weights into the model. Raises RunError `checkpoint.damaged`."""
@@ -102,9 +104,10 @@ class Session:
 
     def save(self, step: int) -> None:
         """Checkpoint the state after `step` updates."""
+        tensors = whole(self._tensors(), keep=self._writes)
         if not self._writes:
             return
-        checkpoint.save(self.folder / "checkpoints", step, self._tensors(), {
+        checkpoint.save(self.folder / "checkpoints", step, tensors, {
             "step": step,
             "best": asdict(self.best) | {"metrics": _json(self.best.metrics)} if self.best else None,
             "without_gain": self.without_gain,
@@ -124,7 +127,8 @@ class Session:
         state = found.state
         self.engine.weights.load(_under("master", found.tensors))
         if self.average:
-            self.average.values = _under("average", found.tensors)
+            masters = self.engine.weights.masters
+            self.average.values = {k: like(masters[k], v) for k, v in _under("average", found.tensors).items()}
         for i, optimizer in enumerate(self.engine.optimizers):
             _load_optimizer(optimizer, _under(f"optimizer{i}", found.tensors))
         self.engine.scaler.load_state_dict(state["scaler"])
@@ -170,10 +174,11 @@ def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = value
+        state.setdefault(int(number), {})[key] = like(parameters[int(number)], value)
     # The groups' settings come from the recipe and the rate from the step: only what has been learnt is stored.
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
