@@ -162,6 +162,8 @@ def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool, p
         if todo:
             together.tune(recipe, run, on_event, allow_inexact=allow_inexact, processes=processes,
                           max_restarts=max_restarts)
+        elif launcher.size() > 1:
+            together.dismiss()
     with _stage(run, "evaluate", recipe.hash, on_event) as todo:
         if todo:
             evaluating.evaluate(recipe, run)

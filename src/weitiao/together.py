@@ -32,6 +32,7 @@ from weitiao.tuning import stage
 from weitiao.tuning.meeting import joined
 from weitiao.tuning.ranks import Ranks
 
+_NOTHING = Path("/dev/null")  # in place of a run's folder: there is nothing to tune
 _APPEARS = 30.0  # seconds that a network's file system may take to show what another host has written
 
 
@@ -73,13 +74,22 @@ def tune(recipe: Recipe, run: Run, on_event: Callable[[Event], None], *, allow_i
                             n=number + 1, k=max_restarts)))
 
 
+def dismiss() -> None:
+    """Where the run is tuned already: tell so to the ranks that a launcher has started."""
+    with joined() as ranks:
+        ranks.same((str(_NOTHING), False, ""))
+        ranks.gather(True)
+
+
 def assist() -> None:
-    """What every rank but the first does: wait for the run of rank 0 and tune it with the others.
+    """What every rank but the first does: wait for the run of rank 0 and tune it with the others, if it is to be.
 
     Raises what tuning raises.
     """
     with joined() as ranks:
         folder, allow_inexact = _meet(ranks)
+        if folder == _NOTHING:
+            return
         run = Run.open(folder)
         recipe = Recipe.read(run.folder / "recipe.toml")
         stage.tune(recipe, run, on_event=_silent, allow_inexact=allow_inexact, ranks=ranks)

@@ -91,8 +91,15 @@ def test_a_rank_that_goes_its_own_way_ends_the_job(does: str, seconds: float, co
     begun = time.monotonic()
     tune(tiny_folder, tmp_path / "r", 2, does={1: does}, seconds=seconds)
     told = json.loads((tmp_path / "r" / "rank-0.json").read_text())
-    assert told["code"] == code and time.monotonic() - begun < 40
+    assert (told["code"], told["where"]) == (code, f"rank 1 ({socket.gethostname()})") and time.monotonic() - begun < 40
     assert (tmp_path / "r" / "tune" / "checkpoints" / "2").is_dir() and not (tmp_path / "r" / "tune" / "outcome.json").exists()
+
+
+def test_all_that_are_left_name_the_same_rank(tiny_folder: Path, tmp_path: Path) -> None:
+    """Though they end one after the other, each by the end of its neighbour."""
+    tune(tiny_folder, tmp_path / "r", 4, does={2: "die"})
+    told = [json.loads((tmp_path / "r" / f"rank-{i}.json").read_text()) for i in (0, 1, 3)]
+    assert {(x["code"], x["where"]) for x in told} == {("train.rank_lost", f"rank 2 ({socket.gethostname()})")}
 
 
 def test_alone_nothing_is_summed() -> None:
@@ -169,12 +176,15 @@ def test_torchrun_starts_the_same_entry(begin: list[str], tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scores"]["n"] == 80, "one process speaks"
     assert files.read_json(tmp_path / "run" / "tune" / "plan.json")["fingerprint"]["ranks"] == 2
+    again = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "weitiao", "tune",
+                            "--resume", str(tmp_path / "run"), "--json"], capture_output=True, text=True, env=ENVIRONMENT)
+    assert again.returncode == 0 and json.loads(again.stdout) == json.loads(done.stdout), "nothing is left to tune"
 
 
 @pytest.mark.slow
 def test_a_lost_rank_restarts_the_job_as_often_as_asked(begin: list[str], tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole", tmp_path / "parted"
-    command = [sys.executable, "-m", "weitiao", *(x for x in begin if x != "--json"), "--nproc", "2"]
+    command = [sys.executable, "-m", "weitiao", *(x for x in begin if x != "--json"), "--set", "tune.steps=60", "--nproc", "2"]
     subprocess.run([*command, "--out", str(whole)], check=True, capture_output=True, env=ENVIRONMENT)
     process = subprocess.Popen([*command, "--out", str(parted), "--max-restarts", "1"], text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, env=ENVIRONMENT)
@@ -189,7 +199,7 @@ def test_a_lost_rank_restarts_the_job_as_often_as_asked(begin: list[str], tmp_pa
 def test_torchrun_restarts_go_on_by_themselves(begin: list[str], tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1", "-m", "weitiao",
-               *begin, "--out"]
+               *begin, "--set", "tune.steps=60", "--out"]
     subprocess.run([*command, str(whole)], check=True, capture_output=True, env=ENVIRONMENT)
     process = subprocess.Popen([*command, str(parted)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
     wait_for(parted / "tune" / "checkpoints" / "5")

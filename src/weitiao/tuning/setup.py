@@ -81,7 +81,7 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
         raise no_linear_head()
     probes = job.model.probes and tune.head_start != "random"
     if job.parts:
-        sharded.check(job.recipe, job.model, device, fits_head=probes or fills)
+        sharded.check(job.recipe, job.model, device, choice.name, fits_head=probes or fills)
         if probes:  # of a parted model no rank sees the features alone
             _begin_head(job, device)
     engine = _engine(job, stack, device, choice.name)

@@ -37,27 +37,27 @@ if TYPE_CHECKING:
 _ELEMENTWISE = ("adamw", "adam", "nadam", "radam", "rmsprop", "sgd")
 
 
-def check(recipe: Recipe, model: Model, device: torch.device, *, fits_head: bool) -> None:
+def check(recipe: Recipe, model: Model, device: torch.device, precision: str, *, fits_head: bool) -> None:
     """Raises RecipeError `recipe.bad_value` where weights in shares cannot be tuned as asked."""
-    allowed = ", ".join(_ELEMENTWISE)
     if recipe.tune.optimizer not in _ELEMENTWISE:
-        raise _cannot("tune.optimizer", t("looks at whole matrices", "需要看到完整矩阵"), allowed)
-    if recipe.tune.precision == "fp16":
-        raise _cannot("tune.precision", t("fp16 would scale the loss of each rank by itself",
-                                          "fp16 会在各进程上分别缩放损失"), "auto, fp32, bf16")
+        raise _cannot(t("this optimiser looks at whole matrices", "该优化器需要看到完整矩阵"), "tune.optimizer",
+                      ", ".join(_ELEMENTWISE))
+    if precision == "fp16":
+        raise _cannot(t("fp16 would scale the loss of each rank by itself", "fp16 会在各进程上分别缩放损失"),
+                      "tune.precision", "auto, fp32, bf16")
     if any(not p.is_floating_point() for p in model.parameters()):
-        raise _cannot("method.name", t("packed weights cannot be parted", "压缩后的权重无法切分"), "full, lora, …")
+        raise _cannot(t("packed weights cannot be parted", "压缩后的权重无法切分"), "method.name", "full, lora, …")
     if len(model.new_rows):
-        raise _cannot("model.new_tokens", t("new rows of the word embeddings cannot be parted",
-                                            "词嵌入的新行无法切分"), "[]")
+        raise _cannot(t("new rows of the word embeddings cannot be parted", "词嵌入的新行无法切分"),
+                      "model.new_tokens", "[]")
     if device.type == "mps":
-        raise _cannot("tune.device", t("MPS has no ranks", "MPS 不支持多进程"), "cpu, cuda")
+        raise _cannot(t("MPS has no ranks", "MPS 不支持多进程"), "tune.device", "cpu, cuda")
     if fits_head and device.type != "cpu":
-        raise _cannot("tune.head_start", t("a head is fitted first only on a model that is whole",
-                                           "只有完整的模型才能先拟合分类头"), "random")
+        raise _cannot(t("a head is fitted first only on a model that is whole", "只有完整的模型才能先拟合分类头"),
+                      "tune.head_start", "random")
 
 
-def _cannot(where: str, why: str, expected: str) -> RecipeError:
+def _cannot(why: str, where: str, expected: str) -> RecipeError:
     return RecipeError("recipe.bad_value", t("with tune.shard=full: {w}", "tune.shard=full 时：{w}", w=why),
                        where=where, expected=expected,
                        fix=t("change it, or set tune.shard=none", "请修改，或设 tune.shard=none"))
