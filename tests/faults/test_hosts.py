@@ -4,21 +4,24 @@ or cut off is named by the other."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import host_target
 import pytest
 
 from weitiao.core import files
 
-PATIENCE = 90
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["host_target"])
+PATIENCE = 60
 PORT = 29417
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WEITIAO_RANK_SECONDS": str(PATIENCE)}
 SAME = ("checkpoints/50/state.safetensors", "best/state.safetensors", "metrics.jsonl")
@@ -26,6 +29,25 @@ SAME = ("checkpoints/50/state.safetensors", "best/state.safetensors", "metrics.j
 
 def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+
+class Command:
+    """`weitiao …` in a process of its own."""
+
+    def __init__(self, said: Path, network: str, name: str, environment: dict[str, str], words: Sequence[str],
+                 hidden: str) -> None:
+        self.said = said
+        self.process = FORKS.Process(target=host_target.run, args=(network, name, environment, words, said, hidden))
+        self.process.start()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def ended(self) -> tuple[int | None, dict[str, Any]]:
+        """Exit code and error of a command that ends by itself; rank 1 of a run that went well says nothing."""
+        self.process.join(300)
+        said = self.said.read_text()
+        return self.process.exitcode, json.loads(said or "{}").get("error", {})
 
 
 class Hosts:
@@ -44,13 +66,10 @@ class Hosts:
             for link in ("lo", "cable"):
                 ip("-n", name, "link", "set", link, "up")
 
-    def start(self, rank: int, *words: str, before: str = "") -> subprocess.Popen[str]:
-        """A command on a host, started as an operator of Kubernetes would. The shell becomes the command."""
-        job = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": str(PORT)}
-        script = f'hostname host-{"ab"[rank]}; {before} exec "$@"'
-        return subprocess.Popen(["ip", "netns", "exec", self.names[rank], "unshare", "--uts", "--mount", "sh", "-c", script,
-                                 "sh", sys.executable, "-m", "weitiao", *words], env={**ENVIRONMENT, **job}, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def start(self, rank: int, folder: Path, *words: str, hidden: str = "", **more: str) -> Command:
+        """A command on a host, started as an operator of Kubernetes would; what it says lands in `folder`."""
+        job = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": str(PORT), **more}
+        return Command(folder / f"said-{rank}", self.names[rank], f"host-{'ab'[rank]}", job, words, hidden)
 
     def cut(self) -> None:
         ip("-n", self.names[1], "link", "set", "cable", "down")
@@ -65,8 +84,8 @@ class Hosts:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    if not shutil.which("ip") or not shutil.which("unshare"):
-        pytest.skip("needs ip (iproute2) and unshare (util-linux)")
+    if not shutil.which("ip"):
+        pytest.skip("needs ip (iproute2)")
     made = Hosts()
     try:
         made.build()
@@ -92,9 +111,10 @@ def begin(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
 
 def here(begin: list[str], out: Path, size: int) -> Path:
     """The same by so many processes of this machine."""
-    done = subprocess.run([sys.executable, "-m", "weitiao", *begin, "--out", str(out), "--nproc", str(size)],
-                          capture_output=True, text=True, env=ENVIRONMENT)
-    assert done.returncode == 0, done.stdout
+    job = {**ENVIRONMENT, "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(PORT)}
+    commands = [Command(out.with_name(f"said-{rank}"), "", "", {**job, "RANK": str(rank)}, [*begin, "--out", str(out)], "")
+                for rank in range(size)]
+    assert [x.ended() for x in commands] == [(0, {})] * size
     return out
 
 
@@ -103,15 +123,8 @@ def pair(begin: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here(begin, tmp_path_factory.mktemp("here") / "2", 2)
 
 
-def both(hosts: Hosts, *words: str) -> list[subprocess.Popen[str]]:
-    return [hosts.start(rank, *words) for rank in (0, 1)]
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
-    """Exit code and error of a command that ends by itself; rank 1 of a run that went well says nothing."""
-    said, wrong = process.communicate(timeout=600)
-    assert said or process.returncode in (0, -9), wrong
-    return process.returncode, json.loads(said or "{}").get("error", {})
+def both(hosts: Hosts, folder: Path, *words: str) -> list[Command]:
+    return [hosts.start(rank, folder, *words) for rank in (0, 1)]
 
 
 def digests(run: Path) -> list[str]:
@@ -132,13 +145,13 @@ def wait_for(path: Path) -> None:
 @pytest.mark.slow
 def test_two_hosts_tune_what_one_machine_does(hosts: Hosts, begin: list[str], pair: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert [ended(process) for process in both(hosts, *begin, "--out", str(out))] == [(0, {}), (0, {})]
+    assert [x.ended() for x in both(hosts, tmp_path, *begin, "--out", str(out))] == [(0, {}), (0, {})]
     assert digests(out) == digests(pair)
     assert losses(out) == pytest.approx(losses(here(begin, tmp_path / "one", 1)), rel=1e-3)
 
 
-def kill(rank: int) -> Callable[[Hosts, list[subprocess.Popen[str]]], None]:
-    return lambda _, processes: processes[rank].kill()
+def kill(rank: int) -> Callable[[Hosts, list[Command]], None]:
+    return lambda _, commands: commands[rank].kill()
 
 
 @pytest.mark.slow
@@ -146,22 +159,35 @@ def kill(rank: int) -> Callable[[Hosts, list[subprocess.Popen[str]]], None]:
     (kill(1), {0: "rank 1 (host-b)"}), (kill(0), {1: "rank 0 (host-a)"}),
     (lambda hosts, _: hosts.cut(), {0: "rank 1 (host-b)", 1: "rank 0 (host-a)"})], ids=["kill b", "kill a", "cut"])
 def test_a_host_that_is_lost_is_named_and_the_run_goes_on(
-        does: Callable[[Hosts, list[subprocess.Popen[str]]], None], told_by: dict[int, str], hosts: Hosts, begin: list[str],
-        pair: Path, tmp_path: Path) -> None:
+        does: Callable[[Hosts, list[Command]], None], told_by: dict[int, str], hosts: Hosts, begin: list[str], pair: Path,
+        tmp_path: Path) -> None:
     out = tmp_path / "run"
-    processes = both(hosts, *begin, "--out", str(out))
+    commands = both(hosts, tmp_path, *begin, "--out", str(out))
     wait_for(out / "tune" / "checkpoints" / "5")
-    does(hosts, processes)
+    does(hosts, commands)
     since = time.monotonic()
     for rank, name in told_by.items():
-        code, error = ended(processes[rank])
+        code, error = commands[rank].ended()
         assert (code, error["code"], error["where"]) == (6, "train.rank_lost", name), error
     assert time.monotonic() - since < PATIENCE + 30
     assert not (out / "tune" / "outcome.json").exists()
-    for rank in {0, 1} - set(told_by):
-        assert ended(processes[rank])[0] == -9
+    assert all(commands[rank].ended()[0] == -9 for rank in {0, 1} - set(told_by))
     hosts.mend()
-    assert [ended(process) for process in both(hosts, "tune", "--resume", str(out), "--json")] == [(0, {}), (0, {})]
+    assert [x.ended() for x in both(hosts, tmp_path, "tune", "--resume", str(out), "--json")] == [(0, {}), (0, {})]
+    assert digests(out) == digests(pair)
+
+
+@pytest.mark.slow
+def test_a_job_that_is_started_again_finds_its_run(hosts: Hosts, begin: list[str], pair: Path, tmp_path: Path) -> None:
+    """The same command, as torchrun gives it to the processes that it starts after a loss."""
+    out = tmp_path / "run"
+    commands = both(hosts, tmp_path, *begin, "--out", str(out))
+    wait_for(out / "tune" / "checkpoints" / "5")
+    commands[0].kill()
+    assert [x.ended()[0] for x in commands] == [-9, 6]
+    for _ in range(2):  # the second time there is nothing left to tune
+        again = [hosts.start(rank, tmp_path, *begin, "--out", str(out), TORCHELASTIC_RESTART_COUNT="1") for rank in (0, 1)]
+        assert [x.ended() for x in again] == [(0, {}), (0, {})]
     assert digests(out) == digests(pair)
 
 
@@ -169,16 +195,14 @@ def test_a_host_that_is_lost_is_named_and_the_run_goes_on(
 def test_hosts_without_a_shared_folder_are_told_so(hosts: Hosts, begin: list[str], tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
     out = str(tmp_path / "local" / "run")
-    hidden = f"mount -t tmpfs none {tmp_path / 'local'};"
-    for process in (hosts.start(0, *begin, "--out", out), hosts.start(1, *begin, "--out", out, before=hidden)):
-        code, error = ended(process)
+    for command in (hosts.start(0, tmp_path, *begin, "--out", out, WEITIAO_RANK_SECONDS="20"),
+                    hosts.start(1, tmp_path, *begin, "--out", out, WEITIAO_RANK_SECONDS="20", hidden=str(tmp_path / "local"))):
+        code, error = command.ended()
         assert (code, error["code"], error["where"]) == (5, "ranks.no_shared_folder", out) and "rank 1 (host-b)" in error["what"]
 
 
 @pytest.mark.slow
-def test_a_host_that_comes_alone_is_told_where_it_waited(hosts: Hosts, begin: list[str], tmp_path: Path,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ENVIRONMENT, "WEITIAO_RANK_SECONDS", "3")
-    code, error = ended(hosts.start(1, *begin, "--out", str(tmp_path / "run")))
+def test_a_host_that_comes_alone_is_told_where_it_waited(hosts: Hosts, begin: list[str], tmp_path: Path) -> None:
+    code, error = hosts.start(1, tmp_path, *begin, "--out", str(tmp_path / "run"), WEITIAO_RANK_SECONDS="3").ended()
     assert (code, error["code"], error["where"]) == (6, "ranks.no_meeting", "rank 1 (host-b)")
     assert f"10.77.0.1:{PORT}" in error["what"]
