@@ -130,6 +130,11 @@ def like(tensor: torch.Tensor, complete: torch.Tensor) -> torch.Tensor:
     return made
 
 
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """What this rank holds of it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def numbers(parameters: Iterable[torch.Tensor]) -> int:
     """How many of them this rank holds."""
-    return sum(p.to_local().numel() if isinstance(p, DTensor) else p.numel() for p in parameters)
+    return sum(local(p).numel() for p in parameters)
