@@ -32,7 +32,7 @@ def prepared(folder: Path, name: str, base: Path, method: str, **tune: Any) -> P
     recipe = Recipe.build({
         "data": {"train": [str(data)], "validation": [str(data)], "test": [str(data)], "columns": dict(sample.columns)},
         "task": {"name": name, **sample.options}, "model": {"name": str(base), "max_length": 48, "dropout": 0.0},
-        "method": {"name": method}, "check": {"mode": "off"}, "tune": {**settings, **tune}})
+        "method": {"name": method} | ({"dropout": 0.0} if method == "lora" else {}), "check": {"mode": "off"}, "tune": {**settings, **tune}})
     run = Run.create(folder / "run", recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
     pipeline.begin(recipe, run, lambda _: None)
     return run.folder
