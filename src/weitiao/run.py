@@ -77,7 +77,8 @@ class Run:
 
     def done(self, stage: str, key: str) -> bool:
         """Has this stage ended well for exactly this input?"""
-        return self.manifest["stages"].get(stage, {}).get("key") == key and (self.folder / stage).is_dir()
+        made = self.folder / ("report.html" if stage == "report" else stage)  # the report has no folder
+        return self.manifest["stages"].get(stage, {}).get("key") == key and made.exists()
 
     def finish(self, stage: str, key: str, seconds: float) -> None:
         """Record that a stage ended well: for which input, how long it took, which files it left."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from weitiao._version import __version__
 from weitiao.core import files
 from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 MOST_VALIDATIONS = 20
 PAUSE = 60.0  # seconds between two automatic checkpoints: a kill costs little more than that
 FILE = "plan.json"
-_LIBRARIES = ("torch", "transformers", "weitiao")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]],
         data.update(b"\x00")
     return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "tokenizer": tokenizer, "model": _weights(model),
             "ranks": ranks, "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability(),
-            "processor": processor(), **{name: version(name) for name in _LIBRARIES}}
+            "processor": processor(), "torch": torch.__version__, "transformers": version("transformers"),
+            "weitiao": __version__}
 
 
 def _weights(model: Model) -> str:

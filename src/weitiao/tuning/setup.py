@@ -71,6 +71,7 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     began = job.ranks.same(Plan.read(job.home))
     now = planning.fingerprint(job.recipe, job.model, (job.train.encoded, job.validation.encoded), job.tokenizer,
                                job.ranks.size)
+    now["processor"] = job.ranks.same(now["processor"])  # of rank 0's host: others may have another
     inexact = planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact) if began else []
     refitted = job.ranks.first and _without_other_head(job, began)
     device = precision.device(began.device if began else tune.device)
