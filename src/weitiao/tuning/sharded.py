@@ -15,6 +15,7 @@ the same names, so they load on any number of ranks.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,8 @@ def _cannot(why: str, where: str, expected: str) -> RecipeError:
 def shard(model: Model, exact: Iterable[nn.Parameter], device: torch.device, dtype: torch.dtype, ranks: Ranks) -> None:
     """Part the model in place among the ranks: its layers one by one, what is `exact` by itself in float32, and the
     rest together. Parameters stay float32; they compute in `dtype`."""
+    # A language model's logits are a view of the body's; nothing is written into them.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module")
     mesh = init_device_mesh(device.type, (ranks.size,))
     low = MixedPrecisionPolicy(param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32)
     full = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
