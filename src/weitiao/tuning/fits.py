@@ -29,24 +29,26 @@ from weitiao.tuning.batches import Batches
 from weitiao.tuning.loop import Engine, NonFinite, OutOfMemory, accumulate
 from weitiao.tuning.ranks import ALONE
 from weitiao.tuning.rungs import Rung, rungs
+from weitiao.tuning.sharded import numbers
 
 _LOOKED_AT = 400  # updates among which the longest pass is looked for
 _SHORT = 64  # tokens of a pass without which nothing is learnt
 _ROOT = Path("/")
 
 
-def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROOT) -> None:
+def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROOT, *, share: float = 1.0) -> None:
     """Refuse what cannot fit by its weights, gradients and moments alone, and by its files.
 
     Args:
         folder: the run's, whose disk counts.
         kind: `HeadSpec.kind`.
         root: "/" but in tests.
+        share: of the weights that this machine or GPU holds, 1 where they are not parted.
     """
     shape, there = footprint.shape_of(base, kind), _room(recipe, root)
     length = min(int(recipe.model.max_length), _SHORT)
     spot = Spot(length, length, 4 if recipe.tune.precision == "fp32" else 2, kind)
-    if there and (certain := _certain(recipe, shape, kind)) > there.bytes:
+    if there and (certain := share * _certain(recipe, shape, kind)) > there.bytes:
         raise refusal(recipe, base, spot, certain + (memory.resident() or 0), there)
     disk = room.disk(folder)
     files = footprint.disk(recipe, shape, kind)
@@ -102,7 +104,7 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     if engine.device.type != "cpu" or memory.resident() is None:
         return None
     long, short = longest_and_shortest(engine.batches, steps)
-    moved_bytes = sum(p.numel() for p in engine.weights.masters.values()) * needs.FLOAT
+    moved_bytes = numbers(engine.weights.masters.values()) * needs.FLOAT
     moments = moved_bytes * needs.MOMENTS[recipe.tune.optimizer]
     training = engine.model.training
     engine.model.train()

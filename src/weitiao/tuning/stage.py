@@ -28,7 +28,7 @@ from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
 from weitiao.tasks import Encoded, Task
-from weitiao.tuning import COSTS, fit, fits, foretold
+from weitiao.tuning import COSTS, checkpoint, fit, fits, foretold, sharded
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.validate import rows_and_loss
@@ -46,7 +46,8 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     name, task = load_task(run)
     parts = {part: load(run, part) for part in ("train", "validation")}
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    fits.bound(recipe, base, run.folder, task.head().kind)
+    share = ranks.share if recipe.tune.shard == "full" else 1.0
+    fits.bound(recipe, base, run.folder, task.head().kind, share=share)
     made = ready(recipe, task, parts)
     for note in made.model.notes:
         on_event(Note(note))
@@ -60,11 +61,13 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                   on_event=on_event, allow_inexact=allow_inexact, ranks=ranks, tokenizer=_told_apart(made.tokenizer))
     if not ranks.first:
         return
+    if sharded.parted(made.model):
+        made = _put_together(recipe, task, parts["train"], run)
     method = methods.load(recipe.method["name"])
     adapter = method.adapter(made.model)
     model = method.merge(made.model)
     if validation.encoded and task.calibrates:
-        said, _ = rows_and_loss(model, task, validation, torch.device(outcome.device),
+        said, _ = rows_and_loss(model, task, validation, model.device,
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
         task.calibrate(said, validation.targets)
     bundle.save(run.folder / "model", model, made.tokenizer, name, task, made.settings, {
@@ -99,6 +102,16 @@ def _account(run: Run, planned: Mapping[str, Any]) -> str | None:
         found["forecast"] |= {"disk_gb": planned["disk_gb"]}
     files.write_json(run.folder / "tune" / COSTS, found)
     return foretold.sentence(found)
+
+
+def _put_together(recipe: Recipe, task: Task, train: Sequence[Example], run: Run) -> Ready:
+    """The whole model anew, with the best weights of the one that the ranks have parted among them."""
+    made = ready(recipe, task, {"train": train})
+    best, _ = checkpoint.read(run.folder / "tune" / "best")
+    with torch.no_grad():
+        for name, values in best.items():
+            made.model.get_parameter(name).copy_(values)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
