@@ -40,9 +40,10 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     train = load(run, "train")
     chosen, why_base = base_name(recipe, report["language"], len(train), name, task)
     base = models.find(chosen, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
-    task.bind(base.kind, models.tokenizer(base.folder))
+    tokenizer = models.tokenizer(base.folder)
+    task.bind(base.kind, tokenizer)
     longest, why_length = max_length(recipe, base)
-    sizes = _sizes(task, train, base, longest)
+    sizes = _sizes(task, train, tokenizer, longest)
     facts = Facts(rows=sizes.rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
                   gpu=_on_gpu(recipe.tune.device))
@@ -90,9 +91,9 @@ def summary(decision: dict[str, Any], recipe: Recipe) -> list[str]:
     ]
 
 
-def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: int) -> Sizes:
+def _sizes(task: Task, examples: list[Example], tokenizer: Any, max_length: int) -> Sizes:
     some = examples[:_SAMPLE]
-    encoded = task.encode(some, models.tokenizer(base.folder), max_length)
+    encoded = task.encode(some, tokenizer, max_length)
     lengths = [len(window) for row in encoded for window in row.windows]
     if task.head().kind == "corpus":
         return Sizes(round(len(examples) * len(lengths) / len(some)), sum(lengths) / len(lengths), max(lengths))

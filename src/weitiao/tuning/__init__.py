@@ -99,7 +99,9 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made, and what
     was foretold beside what it took."""
     step = session.resume(lambda text: on_event(Note(text)))
-    needed = fits.weighed(job.recipe, session.engine, plan.steps, job.task.head().kind)
+    kind = job.task.head().kind
+    ample = fits.ample(job.recipe, session.engine, plan.steps, kind)
+    needed = None if ample else fits.weighed(job.recipe, session.engine, plan.steps, kind)
     foretold = Foretold(session.engine, plan, job.validation, needed, step)
     ranks = job.ranks
     ranks.check_equal(session.engine.weights.masters.values(), step)
@@ -109,6 +111,8 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
             step = update.step
             session.record(update)
             on_event(pace.progress(update))
+            if ample:  # only to be told: nobody has to wait for the first step because of it
+                ample, foretold.needed = False, fits.weighed(job.recipe, session.engine, plan.steps, kind)
             if text := foretold.heard(update):
                 on_event(Note(text))
             if update.micro_batch_size < room:
