@@ -1,7 +1,7 @@
 """Does it fit? Refused before anything is loaded, or at the latest before the first update, with a way that fits.
 
 >>> bound(recipe, base, run.folder, kind="sequence")          # weights and optimiser alone, by formula
->>> needed = weighed(recipe, engine, steps=100)               # the longest pass, measured (later, where room is `ample`)
+>>> needed = weighed(recipe, engine, steps=100)               # the longest pass, measured; later where room is `ample`
 
 Raises TrainingError `plan.no_memory` or `plan.no_disk`.
 """
