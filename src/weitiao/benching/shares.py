@@ -34,8 +34,8 @@ _NAMES = {
                "empty_like", "zeros_like", "new_zeros", "empty_strided", "expand", "slice_backward", "select_backward"},
     "layers": {"native_layer_norm", "native_layer_norm_backward", "layer_norm", "gelu", "gelu_backward", "silu",
                "silu_backward", "relu", "relu_", "threshold_backward", "tanh", "tanh_backward", "sigmoid", "add",
-               "add_", "sub", "mul", "mul_", "div", "neg", "sum", "mean", "pow", "rsqrt", "sqrt", "exp", "cos", "sin", "where",
-               "masked_fill", "masked_fill_", "_fused_rms_norm", "_fused_rms_norm_backward"},
+               "add_", "sub", "mul", "mul_", "div", "neg", "sum", "mean", "pow", "rsqrt", "sqrt", "exp", "cos", "sin",
+               "where", "masked_fill", "masked_fill_", "_fused_rms_norm", "_fused_rms_norm_backward"},
 }
 _BY_NAME = {name: part for part, names in _NAMES.items() for name in names}
 _FAMILIES = {"_scaled_dot_product": "attention", "_flash_attention": "attention", "_efficient_attention": "attention",

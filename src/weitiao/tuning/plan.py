@@ -19,6 +19,7 @@ from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
 from weitiao.recipe import Recipe, Tune, budget_seconds
 from weitiao.tasks import Encoded
+from weitiao.tuning.kept import Kept
 
 if TYPE_CHECKING:
     from weitiao.models.build import Model
@@ -98,7 +99,9 @@ def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]],
     """What a run's bytes depend on: recipe, encoded rows, base weights; processes, threads and instruction set."""
     data = hashlib.sha256()
     for part in rows:
-        for row in part:
+        if isinstance(part, Kept):
+            data.update(part.digest.encode())
+        for row in () if isinstance(part, Kept) else part:
             data.update(repr((row.windows, row.types, row.target)).encode())
         data.update(b"\x00")
     return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "model": _weights(model),
