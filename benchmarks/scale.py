@@ -2,9 +2,9 @@
 
     python benchmarks/scale.py ROOT WORK --rows 10000 [100000 1000000]
 
-Rows are made as in benchmarks/check_rows.py: real short texts (Chinese and English) with some of their words exchanged.
-Each size runs in a process of its own: preparing, choosing, encoding (into an empty token cache, and found there again),
-and the first updates, on the base of `--model`. WORK keeps what is done. Writes benchmarks/results/scale.md.
+Rows are made as in benchmarks/check_rows.py: real short texts (Chinese, English) with some of their words exchanged.
+Each size runs in a process of its own: preparing, choosing, encoding (into an empty token cache, and found there
+again), and the first updates, on the base of `--model`. WORK keeps what is done. Writes benchmarks/results/scale.md.
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ def stages(work: Path, rows: int, model: str) -> dict[str, Any]:
 def page(results: list[dict[str, Any]]) -> str:
     names = ("prepare", "select", "encode", "encode again", "updates")
     lines = ["# What tuning takes by the number of rows", "",
-             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core shared with other work: seconds are those "
-             f"of a processor. Base minilm; {UPDATES} updates of the default's batch; one run each. Up to 20,000 rows are "
-             "encoded in memory, more into the token cache. "
+             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core shared with other work: seconds are "
+             f"those of a processor. Base minilm; {UPDATES} updates of the default's batch; one run each. Up to 20,000 "
+             "rows are encoded in memory, more into the token cache. "
              "Made by `python benchmarks/scale.py ROOT WORK --rows …`.", "",
              "## µs of a processor a row", "", "| rows | file, MB | " + " | ".join(names[:4]) + " | updates, s |",
              "|--:|--:|" + "--:|" * 5]

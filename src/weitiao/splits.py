@@ -34,14 +34,22 @@ def write(path: Path, examples: Sequence[Example]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    schema = pa.schema([(name, pa.string()) for name in ("id", "inputs", "target", "source", "meta")])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, len(examples), _GROUP):
+            writer.write_table(_table(examples[start : start + _GROUP], schema))
+
+
+def _table(examples: Sequence[Example], schema: Any) -> Any:
+    import pyarrow as pa
+
     def column(name: str) -> list[str]:
         return [json.dumps(getattr(e, name), ensure_ascii=False) for e in examples]
 
-    table = pa.table({
+    return pa.table({
         "id": [e.id for e in examples], "inputs": column("inputs"), "target": column("target"),
         "source": [e.source for e in examples], "meta": column("meta"),
-    })
-    pq.write_table(table, path, row_group_size=_GROUP)
+    }, schema)
 
 
 def read(path: Path) -> Iterator[Example]:

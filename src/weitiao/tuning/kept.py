@@ -175,11 +175,16 @@ def kept(examples: Stored, key: str, encode: Encode, odd: Callable[[Example], bo
         encode: some rows.
         odd: does a row hold control tokens? Counted in `facts`.
         apart: each window becomes a row of its own.
+
+    Raises what `encode` raises, and RunError `disk.write_failed`.
     """
     from filelock import FileLock
 
     place = _cache.root() / "tokens"
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise files.write_failed(place, e) from e
     folder = place / _digest([key, files.sha256(examples.path), apart])[:32]
     with FileLock(place / f".{folder.name}.lock"):
         if not _whole(folder):
@@ -212,7 +217,7 @@ def _prune(place: Path, own: Path) -> None:
         if sum(sizes.values()) <= _MOST:
             return
         if folder != own:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # Windows keeps what another process has mapped
             del sizes[folder]
 
 
