@@ -29,7 +29,6 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-import weitiao
 from weitiao.bundle import Settings
 from weitiao.core import files
 from weitiao.core.errors import RunError
@@ -153,7 +152,7 @@ def identity(who: tuple[str, str], task: Task, tokenizer: Any, settings: Setting
 @lru_cache
 def code() -> str:
     """Of every file of this package, and of the libraries that make token ids."""
-    root = Path(weitiao.__file__).parent
+    root = Path(__file__).resolve().parents[1]
     found = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
