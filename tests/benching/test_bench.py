@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from tuning_case import Case, table
-from weitiao import benching
+from weitiao import benching, pipeline
 from weitiao.benching import limits, shares, steps
 from weitiao.cli import main
+from weitiao.core.errors import RecipeError
 from weitiao.recipe import Recipe
+from weitiao.run import Run
 
 RATES = {"fp32": 2e9, "bf16": 1e9}
 
@@ -107,6 +109,19 @@ def test_a_run_is_measured_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "manifest.json").write_text("{}")
     assert main(["bench", str(tmp_path), "--model", "minilm", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "cli.run_takes_no_settings"
+
+
+@pytest.mark.usefixtures("limited")
+def test_a_run_says_what_its_stages_took(data: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    asked = Recipe.build({"data": {"train": [str(data)]}, "model": {"name": str(tiny_folder)},
+                          "tune": {"precision": "fp32", "device": "cpu"}})
+    run = Run.create(tmp_path / "run", asked.to_toml(), asked.hash, {"asked": asked.hash})
+    with pytest.raises(RecipeError, match=r"recipe\.unresolved"):
+        benching.bench(run.folder)
+    pipeline.begin(asked, run, lambda _: None)
+    found = benching.bench(run.folder, updates=1)
+    assert {"prepare", "select"} <= set(found["stages"]) and found["training"]["updates"] == 1
+    assert not (run.folder / "tune").exists()
 
 
 def test_units_are_read_off_the_processor(tmp_path: Path) -> None:
