@@ -27,6 +27,7 @@ from weitiao.run import machine
 
 HERE = Path(__file__).resolve().parent
 UPDATES = 3
+PROSE = "\n## What this page shows"  # written by hand, and kept
 
 
 def main() -> None:
@@ -56,7 +57,8 @@ def main() -> None:
             path.unlink()
     results = sorted((json.loads(p.read_text()) for p in o.work.glob("[0-9]*.json")), key=lambda r: r["rows"])
     path = HERE / "results" / "scale.md"
-    path.write_text(page(results), encoding="utf-8")
+    _, said, prose = path.read_text(encoding="utf-8").partition(PROSE) if path.is_file() else ("", "", "")
+    path.write_text(page(results) + said + prose, encoding="utf-8")
     print(path)
 
 
