@@ -128,9 +128,10 @@ def _ended(job: Job, session: Session, note: Callable[[str], None]) -> bool:
 def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[int, Mapping[str, Any]]:
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made, and what
     was foretold beside what it took."""
-    ranks, note = job.ranks, _noting(on_event)
+    ranks, note, kind = job.ranks, _noting(on_event), job.task.head().kind
     step = session.resume(note)
-    needed = fits.weighed(job.recipe, session.engine, plan.steps, job.task.head().kind)
+    ample = fits.ample(job.recipe, session.engine, plan.steps, kind)
+    needed = None if ample else fits.weighed(job.recipe, session.engine, plan.steps, kind)
     foretold = Foretold(session.engine, plan, job.validation, needed, step)
     ranks.check_equal(session.engine.weights.masters.values(), step)
     pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
@@ -162,6 +163,8 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
                 session.save(step)
             if asked:
                 raise Interrupted(step, job.home.parent, stop.number or SIGTERM)
+            if ample:  # only to be told: nobody has to wait for the first step because of it
+                ample, foretold.needed = False, fits.weighed(job.recipe, session.engine, plan.steps, kind)
             foretold.go_on()
     if session.best is None:
         session.keep(Best(step, {}))

@@ -27,6 +27,7 @@ from weitiao.tasks import Batch, Encoded, Task
 from weitiao.tuning import sharded
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
+from weitiao.tuning.kept import Kept
 from weitiao.tuning.optim import set_rate
 from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.weights import Weights
@@ -45,8 +46,10 @@ class Rows:
     pad_side: str
 
     @property
-    def sizes(self) -> list[tuple[int, int]]:
+    def sizes(self) -> Sequence[tuple[int, int]]:
         """Per row (tokens of the longest window, number of windows)."""
+        if isinstance(self.encoded, Kept):
+            return self.encoded.sizes
         return [(row.length, len(row.windows)) for row in self.encoded]
 
     def batch(self, rows: Sequence[int], task: Task, device: torch.device) -> Batch:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
@@ -30,6 +31,7 @@ from weitiao.tuning import attention, embeddings, fill, optim, precision, probe,
 from weitiao.tuning import plan as planning
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
+from weitiao.tuning.kept import Kept
 from weitiao.tuning.loop import Engine, NonFinite, Rows, accumulate
 from weitiao.tuning.optim import Place
 from weitiao.tuning.plan import Plan
@@ -219,10 +221,16 @@ def _stand_in(job: Job, stack: ExitStack, device: torch.device, places: dict[int
     if not embeddings.applies(job.model.base) or job.recipe.tune.shard == "full":
         return
     table = job.model.word_embeddings().weight
-    used = np.unique(np.concatenate([w for rows in (job.train, job.validation) for r in rows.encoded
-                                     for w in (*r.windows, (rows.pad_id,))]))
+    used = np.unique(np.concatenate([_words(rows) for rows in (job.train, job.validation)]))
     rows = stack.enter_context(embeddings.used_rows(job.model.base, torch.from_numpy(used).to(device)))
     places[id(rows)] = places[id(table)]
+
+
+def _words(rows: Rows) -> NDArray[np.int64]:
+    """Token ids that occur, and that of padding."""
+    if isinstance(rows.encoded, Kept):
+        return np.append(rows.encoded.used(), rows.pad_id)
+    return np.array([rows.pad_id, *{i for r in rows.encoded for w in r.windows for i in w}], np.int64)
 
 
 def _optimizers(recipe: Recipe, weights: Weights, named: dict[str, Place]) -> list[Optimizer]:
