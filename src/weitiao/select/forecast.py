@@ -8,11 +8,11 @@ reach. The run writes the real time beside it.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from weitiao import footprint, methods
+from weitiao.core.rates import rates
 from weitiao.footprint import Spot
 from weitiao.models import Base
 from weitiao.recipe import Recipe, budget_seconds
@@ -42,11 +42,11 @@ def forecast(recipe: Recipe, base: Base, sizes: Sizes, kind: str, *, frozen: boo
     epochs, batch = float(recipe.tune.epochs), int(recipe.tune.batch_size)
     trained = sizes.rows * epochs if recipe.tune.steps == "auto" else int(recipe.tune.steps) * batch
     operations = methods.load(recipe.method["name"]).OPERATIONS * body * sizes.tokens
-    seconds = trained * operations / (_REACHED * _matrix_rate())
+    low, rate = _precision(recipe, shape.width)
+    seconds = trained * operations / (_REACHED * rate)
     if recipe.tune.time:  # the steps are set so that it is kept
         seconds = min(seconds, budget_seconds(recipe.tune.time))
     passed = max(sizes.longest, min(int(recipe.tune.micro_batch_tokens), batch * sizes.longest))
-    low = recipe.tune.precision != "fp32" and _fast_bf16()
     spot = Spot(passed, sizes.longest, 2 if low else 4, kind)
     memory = max(footprint.gigabytes(recipe, shape, spot), footprint.judging(shape, spot, frozen=frozen))
     return {
@@ -58,22 +58,12 @@ def forecast(recipe: Recipe, base: Base, sizes: Sizes, kind: str, *, frozen: boo
     }
 
 
-def _fast_bf16() -> bool:
-    """As far as can be said before it is measured (tuning/precision.py)."""
+def _precision(recipe: Recipe, width: int) -> tuple[bool, float]:
+    """Will it compute in 16 bits, and how many operations a second then? tuning/precision.py decides when it begins."""
     import torch
 
-    return torch.cuda.is_available() or torch.backends.cpu.get_cpu_capability() != "DEFAULT"
-
-
-def _matrix_rate() -> float:
-    """Operations a second of a bf16 (else fp32) matrix product on this machine, from some 50 ms."""
-    import torch
-
-    kind = torch.bfloat16 if torch.backends.cpu.get_cpu_capability() != "DEFAULT" else torch.float32
-    a, b = torch.ones(512, 512, dtype=kind), torch.ones(512, 2048, dtype=kind)
-    best = math.inf
-    for _ in range(10):
-        start = time.perf_counter()
-        a @ b
-        best = min(best, time.perf_counter() - start)
-    return 2 * 512 * 512 * 2048 / best
+    found = rates(width)
+    if torch.cuda.is_available():
+        return recipe.tune.precision != "fp32", found["fp32"]
+    low = recipe.tune.precision == "bf16" or (recipe.tune.precision == "auto" and found["bf16"] > found["fp32"])
+    return low, found["bf16" if low else "fp32"]

@@ -8,8 +8,6 @@ bfloat16 wins by a factor on CPUs with AVX512-BF16 or AMX and loses on others; a
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from torch import nn
 
 from weitiao.core.errors import RecipeError
 from weitiao.core.i18n import t
+from weitiao.core.rates import rates
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 GAIN = 1.3  # bf16 must be faster by this factor: less is not worth its rounding
@@ -60,25 +59,11 @@ def choose(wanted: str, where: torch.device, width: int) -> Choice:
             Choice("fp16", t("this GPU has no bf16: fp16 with loss scaling", "该显卡不支持 bf16：用 fp16 和损失缩放"))
     if where.type == "mps":
         return Choice("fp32", t("the safe choice on MPS", "MPS 上稳妥的选择"))
-    gain = _gain(width)
+    found = rates(width)
+    gain = found["bf16"] / found["fp32"]
     return Choice("bf16" if gain > GAIN else "fp32",
                   t("bf16 products run {g:.1f} times as fast as fp32 here",
                     "本机 bf16 矩阵乘速度是 fp32 的 {g:.1f} 倍", g=gain))
-
-
-def _gain(width: int) -> float:
-    """How many times as fast the largest product of a layer is in bf16, on 512 tokens.
-
-    Turn by turn, and the fastest of each: on a busy machine all other times tell of the neighbours.
-    """
-    fastest = {torch.float32: math.inf, torch.bfloat16: math.inf}
-    for _ in range(12):
-        for dtype in fastest:
-            a, b = torch.ones(512, width, dtype=dtype), torch.ones(width, 4 * width, dtype=dtype)
-            start = time.perf_counter()
-            a @ b
-            fastest[dtype] = min(fastest[dtype], time.perf_counter() - start)
-    return fastest[torch.float32] / fastest[torch.bfloat16]
 
 
 @contextmanager
