@@ -32,6 +32,7 @@ import torch
 
 UPDATES, SAVE_EVERY = 24, 4  # two epochs of 96 rows
 STOPPED = 14  # between two checkpoints
+PAUSE = 0.03  # seconds after each update: a kill may fall anywhere, however busy the machine
 PATIENCE = 60.0  # seconds; a whole run takes some
 FLIPS = 5  # of a bit, in each file
 
@@ -84,6 +85,7 @@ class Misfortune:
 
     def after(self, update: int) -> None:
         beside(self.out, "began").touch()  # behind the first update, before which libraries are still loaded
+        time.sleep(PAUSE)
         if update == self.job.die_after:
             os.kill(os.getpid(), signal.SIGKILL)
         self.armed = update == self.job.poison_after > 0
@@ -118,7 +120,7 @@ class Bench:
         self.wanted = self._bytes(self.whole)
         self.seconds = beside(self.whole, "ended").stat().st_mtime - beside(self.whole, "began").stat().st_mtime
 
-    # -- kills -----------------------------------------------------------------------------------------------------------
+    # -- kills ---------------------------------------------------------------------------------------------------------
 
     def kills(self, count: int, *, aimed: bool) -> tuple[Counter[str], int]:
         """So many runs, each killed once and resumed: how they ended, and how many kills fell into a save."""
@@ -149,7 +151,7 @@ class Bench:
                 return during
             self._clear(out)
 
-    # -- files -----------------------------------------------------------------------------------------------------------
+    # -- files ---------------------------------------------------------------------------------------------------------
 
     def flips(self, names: list[str], times: int = FLIPS) -> dict[str, Counter[str]]:
         """For each of these files: what became of the runs that resumed with one bit of it flipped."""
@@ -188,7 +190,7 @@ class Bench:
             assert self.resumed(self.job, out)[0] in ("identical", "different")
         return said(out)
 
-    # -- other changes ---------------------------------------------------------------------------------------------------
+    # -- other changes -------------------------------------------------------------------------------------------------
 
     def other_rows(self) -> str:
         """Resumed when the file of training rows holds others."""
@@ -216,7 +218,7 @@ class Bench:
         process.join(PATIENCE)
         return process.exitcode, out
 
-    # -- running ---------------------------------------------------------------------------------------------------------
+    # -- running -------------------------------------------------------------------------------------------------------
 
     def start(self, job: Job, out: Path) -> Any:
         for name in ("began", "ended"):

@@ -34,7 +34,8 @@ from weitiao import models as bases
 
 GOOD, BAD = ["good", "great", "love", "happy", "fast"], ["bad", "awful", "hate", "sad", "slow"]
 PLACES = ["london", "paris", "rome", "oslo"]
-PLAIN = "the a movie food room service price is was very really it this that train to from we went and stayed".split()
+PLAIN = ["the", "a", "movie", "food", "room", "service", "price", "is", "was", "very", "really", "it", "this", "that",
+         "train", "to", "from", "we", "went", "and", "stayed"]
 WORDS = [*GOOD, *BAD, *PLACES, *PLAIN]
 
 _DECODING = {"pad_token_id": 0, "eos_token_id": 3, "decoder_start_token_id": 0}
@@ -46,9 +47,8 @@ _BART = {"d_model": 64, "encoder_layers": 2, "decoder_layers": 2, "encoder_atten
 def sentence(dice: random.Random) -> dict[str, Any]:
     """A text with all that some task asks of it."""
     good = dice.random() < 0.5
-    tokens = [dice.choice(GOOD if good else BAD)]
-    for _ in range(dice.choice([2, 4, 8, 16, 39])):
-        tokens.append(dice.choice(PLACES if dice.random() < 0.2 else PLAIN))
+    tokens = [dice.choice(GOOD if good else BAD),
+              *(dice.choice(PLACES if dice.random() < 0.2 else PLAIN) for _ in range(dice.choice([2, 4, 8, 16, 39])))]
     tags = ["B-place" if word in PLACES else "O" for word in tokens]
     asked = [word for word in tokens if word not in PLAIN]
     return {"text": " ".join(tokens), "label": "yes" if good else "no", "number": len(asked) + (3.0 if good else 0.0),

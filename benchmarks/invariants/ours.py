@@ -1,4 +1,4 @@
-"""weitiao's side: the same rows and base model, by a run of one update and by what `weitiao certify` measures runs with.
+"""weitiao's side: the same rows and base models, by runs of one update and what `weitiao certify` measures runs with.
 
     python ours.py WORK KIND...
 

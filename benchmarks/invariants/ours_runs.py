@@ -1,7 +1,7 @@
 """weitiao's long runs, to be killed and damaged by faults.py like the peer's: `pipeline.start` and `pipeline.resume`,
 which are `weitiao tune` and `weitiao tune --resume`.
 
-    python ours_runs.py WORK KILLS
+    python ours_runs.py WORK KILLS                      # writes WORK/weitiao-runs.json
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import weitiao.models.build
-import weitiao.report
-import weitiao.tuning.stage  # noqa: F401 - imported before the fork, as all above: a child starts in no time
-from faults import SAVE_EVERY, STOPPED, UPDATES, Bench, Job, Misfortune, Side, beside, ended
+import pandas  # noqa: F401 - these are imported before the fork, as all below: a child starts in no time
 from ours import recipe
 from safetensors.torch import load_file
 
+import weitiao.evaluate
+import weitiao.models.build
+import weitiao.prepare
+import weitiao.report
+import weitiao.select
+import weitiao.tuning.stage
+from faults import SAVE_EVERY, UPDATES, Bench, Job, Misfortune, Side, beside, ended
 from weitiao import events, pipeline
 from weitiao.core.errors import WeitiaoError
 from weitiao.recipe import Recipe
@@ -39,8 +43,8 @@ def main() -> None:
 
 def damaged(bench: Bench) -> dict[str, Any]:
     code, out = bench.poisoned()
-    words = beside(out, "said").read_text()
-    nan = {"exit": code, "said": words.strip().splitlines()[-1], "checkpoint": SIDE.checkpoint(out).name,
+    error = next(line for line in beside(out, "said").read_text().splitlines() if line.startswith("["))
+    nan = {"exit": code, "said": error.rpartition(": ")[2], "checkpoint": SIDE.checkpoint(out).name,
            "bad_weights": bad(SIDE.checkpoint(out) / "state.safetensors"),
            "resumed": bench.resumed(bench.job, out)[0]}
     names = bench.of_checkpoint()
@@ -73,7 +77,7 @@ def run(job: Job, out: Path) -> None:
                 edit(out / "recipe.toml", job.batch)
             pipeline.resume(out, listen)
     except WeitiaoError as e:
-        print(e)
+        print(f"[{e.code}] {e}")
         sys.exit(e.exit_code)
 
 

@@ -2,7 +2,8 @@
 
     .peers/bin/python trainer_runs.py WORK KILLS
 
-Resumes as its documentation says, `resume_from_checkpoint=True` where there is a checkpoint. Writes WORK/trainer-runs.json.
+Resumes as its documentation says, by `resume_from_checkpoint=True` where there is a checkpoint. Writes
+WORK/trainer-runs.json.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from faults import SAVE_EVERY, STOPPED, UPDATES, Bench, Job, Misfortune, Side, ended
 from safetensors.torch import load_file
 from trainer import build
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
+
+from faults import SAVE_EVERY, STOPPED, UPDATES, Bench, Job, Misfortune, Side, ended
 
 SETTINGS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "plain": ("classification-small", "classification", {}),
