@@ -77,7 +77,7 @@ def run(job: Job, out: Path) -> None:
                 edit(out / "recipe.toml", job.batch)
             pipeline.resume(out, listen)
     except WeitiaoError as e:
-        print(f"[{e.code}] {e}")
+        print(e)
         sys.exit(e.exit_code)
 
 
