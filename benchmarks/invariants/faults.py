@@ -33,7 +33,7 @@ import torch
 UPDATES, SAVE_EVERY = 24, 4  # two epochs of 96 rows
 STOPPED = 14  # between two checkpoints
 PAUSE = 0.03  # seconds after each update: a kill may fall anywhere, however busy the machine
-PATIENCE = 60.0  # seconds; a whole run takes some
+PATIENCE = 180.0  # seconds; a whole run takes some
 FLIPS = 5  # of a bit, in each file
 
 
@@ -84,7 +84,8 @@ class Misfortune:
         torch.nn.modules.module.register_module_forward_hook(self._poison)
 
     def after(self, update: int) -> None:
-        beside(self.out, "began").touch()  # behind the first update, before which libraries are still loaded
+        if not beside(self.out, "began").exists():  # behind the first update: before it libraries are still loaded
+            beside(self.out, "began").touch()
         time.sleep(PAUSE)
         if update == self.job.die_after:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -137,6 +138,7 @@ class Bench:
         while True:
             process = self.start(self.job, out)
             while not beside(out, "began").exists():
+                assert process.is_alive(), beside(out, "said").read_text()
                 time.sleep(0.001)
             time.sleep(self.dice.uniform(0, 0.8 if aimed else 0.95) * self.seconds)
             if aimed:
