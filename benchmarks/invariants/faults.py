@@ -34,7 +34,7 @@ UPDATES, SAVE_EVERY = 24, 4  # two epochs of 96 rows
 STOPPED = 14  # between two checkpoints
 PAUSE = 0.03  # seconds after each update: a kill may fall anywhere, however busy the machine
 PATIENCE = 180.0  # seconds; a whole run takes some
-FLIPS = 5  # of a bit, in each file
+FLIPS = 3  # of a bit, in each file
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def damaged(bench: Bench) -> dict[str, Any]:
     stopped = bench.stopped()
     others = sorted(str(p.relative_to(stopped)) for p in stopped.rglob("*")
                     if p.is_file() and "checkpoints" not in p.parts and p.stat().st_size)
-    return {"flips": bench.flips(names), "flips_elsewhere": bench.flips(others, 2), "missing": bench.missing(names),
+    return {"flips": bench.flips(names), "flips_elsewhere": bench.flips(others, 1), "missing": bench.missing(names),
             "other_rows": bench.other_rows(), "other_batch": bench.other_batch(), "finished": bench.finished(),
             "nan": nan}
 

@@ -19,11 +19,12 @@ SETTINGS = {"plain": "random order", "grouped": "`group_by_length`", "masked": "
 HEAD = """# What must be equal: transformers' Trainer and weitiao on the same rows
 
 {facts}
-Made by `python benchmarks/invariants --kills {kills}`: made-up sentences of 3 to 40 words (the statements hold or fail
-for any rows). Classification, regression and tagging on `minilm` (real weights, dropout 0); T5, BART and a Llama are
-drawn from small configs with a fixed seed, since no real ones are at hand here. The Trainer is set up as its task
-guides do it, with what is not named below as it comes; each side has its own head on the base. In plain words: 1.000 is
-right everywhere in the first two tables.
+
+Made by `python benchmarks/invariants --kills {kills}` on made-up sentences of 3 to 40 words: the statements hold or not
+for any rows. Classification, regression and tagging on `minilm` (real weights); T5, BART and a Llama drawn from small
+configs with a fixed seed, since no starter holds the first two. Dropout is 0 in the first three tables. The Trainer is
+set up as the task guides of its documentation do it, with what is not named below as it comes; each side puts its own
+head on the base. In the first two tables 1.000 is right everywhere.
 """
 
 
@@ -44,7 +45,7 @@ def accumulation(work: Path, kinds: Sequence[str]) -> Iterable[str]:
 
 The gradient as the optimiser gets it, before clipping: norm of the accumulated one by norm of the whole one, cosine
 between them; and the training loss as it is logged, likewise. Adam undoes a constant factor of the gradient, clipping
-(on by default, at 1.0) does not see it, and SGD feels all of it; a cosine below 1 nothing undoes.
+(on by default, at 1.0) a part of it, SGD nothing; a cosine below 1 is another direction.
 
 | | Trainer: norm | cosine | logged loss | weitiao: norm | cosine | logged loss |
 |---|--:|--:|--:|--:|--:|--:|"""
@@ -161,7 +162,7 @@ healthy resumption does not give. What is "different" without a word is the one 
     elsewhere: dict[str, list[str]] = {}
     for path, counts in got["weitiao-runs"]["flips_elsewhere"].items():
         elsewhere.setdefault(counted(counts), []).append(f"`{path}`")
-    yield ("\nweitiao keeps more in a run's folder than checkpoints (rows, recipe, plan, history). Two bits in each of "
+    yield ("\nweitiao keeps more in a run's folder than checkpoints (rows, recipe, plan, history). One bit in each of "
            "those files:\n\n| outcomes | files |\n|---|---|")
     yield from (f"| {outcome} | {', '.join(paths)} |" for outcome, paths in elsewhere.items())
 
