@@ -109,12 +109,13 @@ class Bench:
     """A side in one setting, with the run that nothing happens to, which all others are compared with."""
 
     def __init__(self, side: Side, job: Job, work: Path, preload: str) -> None:
-        self.side, self.job, self.work = side, job, work
+        self.side, self.work = side, work
+        shutil.copytree(job.folder, work / "rows")  # its own: the training file is replaced for a while
+        self.job = replace(job, folder=work / "rows")
         # The server imports by this path alone.
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [sys.path[0], os.environ.get("PYTHONPATH")]))
         self.forks = multiprocessing.get_context("forkserver")
         self.forks.set_forkserver_preload([preload])
-        work.mkdir(parents=True)
         self.dice = random.Random(1)
         self.whole, self.seconds = work / "whole", 0.0
         self.finish(self.job, self.whole)
