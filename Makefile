@@ -7,13 +7,14 @@ DEMO := samples/kdconv-utterance-zh
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test soak lint bench invariants clean
+.PHONY: help demo test soak kills lint bench invariants clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    tune a real model on real text; runs/demo holds the result"
 	@echo "make test    all quick tests"
 	@echo "make soak    the long ones: kills, full trainings"
+	@echo "make kills   200 kills over four tasks, by one process and two; benchmarks/results/kills.md"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench DATA=folder...   weitiao and transformers' Trainer in turns"
 	@echo "make invariants    what must be equal, measured on both: gradients, kills, flipped bits"
@@ -28,6 +29,10 @@ test: .venv/.dev
 soak: .venv/.dev
 	$(BIN)/pytest -m slow
 
+kills: .venv/.dev
+	$(BIN)/python benchmarks/kills.py .kills
+	$(BIN)/python benchmarks/kills.py .kills --page benchmarks/results/kills.md
+
 lint: .venv/.dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -41,7 +46,7 @@ invariants: .venv/.weitiao .peers/.done
 	$(BIN)/python benchmarks/invariants
 
 clean:
-	rm -rf .venv .peers
+	rm -rf .venv .peers .kills
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

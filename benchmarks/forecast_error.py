@@ -92,7 +92,8 @@ def files_of(case: Case, data: Path, folder: Path) -> tuple[Path, Path | None]:
     train = next(p for p in named if p.is_file())
     test = source / "test.jsonl"
     if case.rows:
-        kept = train.read_text(encoding="utf-8").split("\n")[: case.rows]
+        whole = train.read_text(encoding="utf-8").split("\n")
+        kept = whole[:: max(1, len(whole) // case.rows)][: case.rows]  # some files are sorted by their labels
         train = folder / "train.jsonl"
         train.write_text("\n".join(kept) + "\n", encoding="utf-8")
     return train, test if test.is_file() else None

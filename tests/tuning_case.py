@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from weitiao import models, tasks
+from weitiao.events import Event, Progress
 from weitiao.example import Row
 from weitiao.recipe import Recipe
 from weitiao.tuning.loop import Engine, Rows
@@ -92,3 +97,34 @@ class Case:
         """The arguments of `fit` but for the folder and the listener."""
         return {"recipe": make_recipe(**tune), "model": self.model(), "task": self.task, "train": self.rows,
                 "validation": self.validation}
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Hashes of what must be equal byte for byte: history, last checkpoint, best weights."""
+    last = max((folder / "tune" / "checkpoints").iterdir(), key=lambda p: int(p.name))
+    paths = [folder / "tune" / "metrics.jsonl", last / "state.safetensors", last / "state.json",
+             folder / "tune" / "best" / "state.safetensors"]
+    return {p.name + p.parent.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+
+
+class StopAt:
+    """Sends a signal to this process when an event of that step comes by."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        self.step, self.number = step, number
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress) and event.step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """The run's metrics.jsonl."""
+    return [json.loads(x) for x in (folder / "tune" / "metrics.jsonl").read_text().splitlines()]
+
+
+def flip(path: Path, bit: int) -> None:
+    """Turn one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)

@@ -20,11 +20,11 @@ HEAD = """# What must be equal: transformers' Trainer and weitiao on the same ro
 
 {facts}
 
-Made by `python benchmarks/invariants --kills {kills}` on made-up sentences of 3 to 40 words: what is stated
-holds, or does not, for any rows. Classification, regression and tagging on `minilm` (real weights); T5, BART and a Llama drawn from small
-configs with a fixed seed, since no starter holds the first two. Dropout is 0 in the first three tables. The Trainer is
-set up as the task guides of its documentation do it, with what is not named below as it comes; each side puts its own
-head on the base. In the first two tables 1.000 is right everywhere.
+Made by `python benchmarks/invariants --kills {kills}` on made-up sentences of 3 to 40 words: what is stated holds, or
+does not, for any rows. Classification, regression and tagging on `minilm` (real weights); T5, BART and a Llama drawn
+from small configs with a fixed seed, since no starter holds the first two. Dropout is 0 in the first three tables. The
+Trainer is set up as the task guides of its documentation do it, with what is not named below as it comes; each side
+puts its own head on the base. In the first two tables 1.000 is right everywhere.
 """
 
 
@@ -151,9 +151,9 @@ def flipped(got: Mapping[str, Any]) -> Iterable[str]:
 ## One bit flipped in a file of the newest checkpoint
 
 A run of {UPDATES} updates is killed after {STOPPED}; one bit of one file is flipped, the run resumed: {FLIPS} times a
-file, each time another bit. "Identical": the final weights are those of a healthy run, be it that the bit played no part
-or that an older checkpoint was used; "said so": with a message that a healthy resumption does not give. "Different",
-without a word, is the one outcome that nobody sees.
+file, each time another bit. "Identical": the final weights are those of a healthy run, because the bit plays no part or
+an older checkpoint was used; "said so": with a message that a healthy resumption does not give. "Different", without a
+word, is the one outcome that nobody sees.
 
 | | file | outcomes |
 |---|---|---|"""

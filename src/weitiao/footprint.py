@@ -18,6 +18,7 @@ from weitiao.recipe import Recipe
 
 HOLES = 1.0  # times what a pass holds, beside it: what allocators keep between tensors of other sizes (docs/log.md)
 PROCESS = 0.8e9  # bytes of the interpreter, torch, transformers, a tokenizer (measured: 0.6 to 0.8)
+SHOTS = 4  # training rows that an untouched base is shown before each question (baseline few_shot)
 BASE_READERS = frozenset({"few_shot", "frozen", "frozen_words", "untouched", "zero_shot"})
 """Baselines that hold the untouched base beside the tuned model."""
 _JUDGING = 0.3e9  # bytes of scikit-learn and what tuning leaves (measured)

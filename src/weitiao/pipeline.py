@@ -121,13 +121,20 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact
     """Go on with a run that was stopped, to the same bytes as if it had not been; a finished run is left as it is.
     With as many `processes` as it was begun with.
 
-    Raises RunError: `run.changed` when its recipe or data are no longer those it began with.
+    Raises RunError: `run.changed` when its recipe or data are no longer those it began with, `run.unbegun` when it was
+    killed before tuning.
     """
     run = Run.open(Path(folder))
     with run.lock():
+        run.sweep()
         recipe = Recipe.read(run.folder / "recipe.toml")
         manifest = run.manifest
-        if "resolved" not in manifest or recipe.hash != manifest["resolved"]:
+        if "resolved" not in manifest:
+            raise RunError("run.unbegun", t("it was killed before tuning began: there is nothing to go on from",
+                                            "训练开始前就已被终止，没有可继续的进度"), where=str(run.folder),
+                           fix=t("remove the folder and start again with: weitiao tune",
+                                 "请删除该目录，用 weitiao tune 重新开始"))
+        if recipe.hash != manifest["resolved"]:
             raise _changed(run.folder / "recipe.toml")
         for stage in ("prepare", "select"):
             for name, digest in manifest["stages"][stage]["files"].items():

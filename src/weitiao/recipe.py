@@ -175,6 +175,9 @@ class Tune(Section):
     """Steps between validations; auto: twice an epoch, at most 20 in all."""
     save_every: Count | Auto = "auto"
     """Steps between checkpoints; auto: at each validation."""
+    non_finite: Literal["stop", "skip", "roll_back"] = "stop"
+    """What happens at a loss or gradient that is not a finite number. skip: that update is left out; roll_back: also
+    all since the last regular checkpoint; each is recorded, and ten in a row stop the run."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after this many validations without a better metric; 0: never."""
     metric: str = "auto"

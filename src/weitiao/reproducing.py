@@ -136,7 +136,7 @@ def _losses(one: Path, other: Path) -> float:
 
 def _curve(path: Path) -> list[float]:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [line["loss"] if "loss" in line else line["validation"]["loss"] for line in lines]
+    return [line["loss"] if "loss" in line else line["validation"]["loss"] for line in lines if "left_out" not in line]
 
 
 def _weights(one: Path, other: Path) -> float:

@@ -77,7 +77,8 @@ class Run:
 
     def done(self, stage: str, key: str) -> bool:
         """Has this stage ended well for exactly this input?"""
-        return self.manifest["stages"].get(stage, {}).get("key") == key and (self.folder / stage).is_dir()
+        made = self.folder / ("report.html" if stage == "report" else stage)  # the report has no folder
+        return self.manifest["stages"].get(stage, {}).get("key") == key and made.exists()
 
     def finish(self, stage: str, key: str, seconds: float) -> None:
         """Record that a stage ended well: for which input, how long it took, which files it left."""
@@ -100,18 +101,26 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        holder = self.folder / ".holder"
+        holder, lock = self.folder / ".holder", FileLock(self.folder / ".lock", timeout=0)
         try:
-            with FileLock(self.folder / ".lock", timeout=0):
-                holder.write_text(str(os.getpid()))
-                try:
-                    yield
-                finally:
-                    holder.unlink(missing_ok=True)
+            lock.acquire()
         except Timeout as e:
             who = holder.read_text() if holder.exists() else "?"
             raise RunError("run.locked", t("process {p} is working on this run", "进程 {p} 正在使用该运行目录", p=who),
                            where=str(self.folder), fix=t("wait for it or stop it", "请等待或先停止它")) from e
+        except OSError as e:
+            raise files.write_failed(self.folder, e) from e
+        try:
+            files.write_text(holder, str(os.getpid()))
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    def sweep(self) -> None:
+        """Clear up after a killed worker. Only under the lock."""
+        for folder in (self.folder, *(self.folder / stage for stage in STAGES)):
+            files.sweep(folder)
 
 
 def machine() -> dict[str, Any]:

@@ -129,6 +129,21 @@ def test_copies_do_not_confirm_one_another(together: bool) -> None:
     assert (p[:8:2, 1] < 0.5).all() == together
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_rows_of_a_group_do_not_confirm_one_another(grouped: bool, tmp_path: Path) -> None:
+    """One user signs each of eight messages with a word of their own, and all eight are labelled wrongly."""
+    data, _ = rows(wrong=0)
+    for i, row in enumerate(data):
+        row["user"] = "zed" if i < 24 and i % 3 == 0 else f"u{i}"
+        if row["user"] == "zed":
+            row |= {"text": f"{row['text']} zed", "label": "film"}
+    file = {"train": lines(tmp_path / "rows.jsonl", data)} | ({"group": "user"} if grouped else {})
+    finding = the(doctor.check(recipe(**file), tokenizer=False, sections=["noise"]), "noise.labels")
+    named = {int(s.source.rpartition(":")[2]) - 1 for s in finding.spots}
+    wrong = named & set(range(0, 24, 3))
+    assert len(wrong) >= 6 if grouped else not wrong
+
+
 def test_the_list_is_confident_learning(tmp_path: Path) -> None:
     """Against the paper's formulas, computed here: a row counts for (given i, true j) where j is the likeliest of those
     labels whose probability reaches the mean that rows labelled so have; as many of each given label are named as the

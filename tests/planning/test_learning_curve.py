@@ -55,6 +55,21 @@ def test_the_interval_holds_the_gain_of_the_law() -> None:
     assert held >= 9  # of 12; 95 % would be 11.4
 
 
+def test_a_curve_that_missed_its_last_point_is_less_sure() -> None:
+    """The same rows are hard at each size, so nothing but the last point differs: once as the law says, once the errors
+    stay where they were."""
+    errors = law(SIZES, 0.1, 1.5, 0.5)
+    def curve(ends: Sequence[float]) -> Curve:
+        points = [(n, [[int(row < 1000 * e) for row in range(1000)]] * 3) for n, e in zip(SIZES, ends, strict=True)]
+        return fitted(points, lambda outputs, numbers: float(np.mean(outputs)), list(range(1000)), 1)
+
+    sure, unsure = curve(errors), curve([*errors[:-1], errors[-2] + 0.02])
+    assert sure.miss < 0.01 < 0.04 < unsure.miss
+    (near, far), (wide, wider) = ([g.high - g.low for g in (c.gain(800, 1600), c.gain(800, 3200))]
+                                  for c in (sure, unsure))
+    assert wide > 2 * near and wider > wide and far > near
+
+
 def test_where_more_labels_stop_to_pay() -> None:
     power = np.array([0.1, 2.0, 0.5])
     curve = Curve(SIZES, law(SIZES, *power), SIZES * 0, power, power[None])

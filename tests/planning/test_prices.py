@@ -39,7 +39,7 @@ def test_what_does_not_go_together_says_why(run: tuple[Run, Recipe]) -> None:
     assert "no/such-model" in got.unfit and got.seconds == 0
 
 
-@pytest.mark.parametrize(("code", "said"), [(-9, "killed"), (1, "ValueError: x")])
+@pytest.mark.parametrize(("code", "said"), [(-9, "killed"), (-11, "SIGSEGV: ValueError: x"), (1, "ValueError: x")])
 def test_a_child_that_died(code: int, said: str, run: tuple[Run, Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
     def died(*args: Any, **how: Any) -> Any:
         return SimpleNamespace(returncode=code, stdout="", stderr="Traceback …\nValueError: x\n")

@@ -39,7 +39,7 @@ def test_it_is_tried_and_judged(case: Any, tiny_folders: dict[str, Path], tmp_pa
     space = Space.default(default, head=True)
     (run.folder / "space.toml").write_text(space.write(default), encoding="utf-8")
     heard: list[Event] = []
-    with Clock(run.folder, 60, time.time()) as clock:
+    with Clock(run.folder, 60, time.monotonic()) as clock:
         found = opened(run, default, clock, heard.append, final=False)
         for which in ("a", "b"):
             judge(default, run.folder / which, found.bench, Watch(heard.append), [], grouped=True)

@@ -116,6 +116,13 @@ def test_questions_with_passages_take_few_rows_an_update() -> None:
     assert [v["epochs"] for v in got.values()] == [5.0, 3.0, 2.0]
 
 
+def test_few_pairs_are_tuned_longer_and_faster_than_few_texts() -> None:
+    few = replace(FACTS, rows=300)
+    pairs, texts = (defaults(x)[0] for x in (replace(few, compares=True), few))
+    assert pairs["epochs"] > 2 * texts["epochs"] and pairs["learning_rate"] == 2 * texts["learning_rate"]
+    assert defaults(replace(FACTS, compares=True)) == defaults(FACTS), "many rows need no help"
+
+
 def test_tagging_takes_more_epochs_and_a_faster_head() -> None:
     few, many = (defaults(replace(FACTS, task="tag", rows=n))[0] for n in (96, 9000))
     assert few["epochs"] > many["epochs"] > defaults(replace(FACTS, rows=9000))[0]["epochs"]

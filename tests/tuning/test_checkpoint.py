@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tuning_case import flip
+from weitiao.core import files
 from weitiao.core.errors import RunError
 from weitiao.tuning import checkpoint
 
@@ -17,16 +19,10 @@ def fill(folder: Path, *steps: int) -> None:
         checkpoint.save(folder, step, {k: v + step for k, v in TENSORS.items()}, {"step": step})
 
 
-def flip(path: Path, bit: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(data)
-
-
 def test_reads_back_what_was_written_and_keeps_two(tmp_path: Path) -> None:
     fill(tmp_path, 5, 10, 15)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["10", "15"]
-    found = checkpoint.newest(tmp_path, lambda _: True, pytest.fail)
+    found = checkpoint.newest(tmp_path, lambda _: "", pytest.fail)
     assert found is not None and found.step == 15 and found.state == {"step": 15}
     assert all(torch.equal(found.tensors[k], v + 15) for k, v in TENSORS.items())
 
@@ -38,7 +34,7 @@ def test_one_flipped_bit_in_any_file_falls_back_and_says_so(name: str, tmp_path:
         folder = _made(tmp_path / str(i))
         flip(folder / "10" / name, bit)
         notes: list[str] = []
-        found = checkpoint.newest(folder, lambda _: True, notes.append)
+        found = checkpoint.newest(folder, lambda _: "", notes.append)
         assert found is not None and found.step == 5
         assert notes == ["checkpoint 10 is damaged: going on from the one before it"]
         assert not (folder / "10").exists()
@@ -56,16 +52,37 @@ def test_a_missing_or_cut_file_is_damage(name: str, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(RunError, match=r"checkpoint\.damaged"):
         checkpoint.read(tmp_path / "5")
+    path.write_bytes(b"")
+    with pytest.raises(RunError, match=r"checkpoint\.damaged"):
+        checkpoint.read(tmp_path / "5")
     path.unlink()
     with pytest.raises(RunError, match=r"checkpoint\.damaged"):
         checkpoint.read(tmp_path / "5")
-    assert checkpoint.newest(tmp_path, lambda _: True, lambda _: None) is None
+    assert checkpoint.newest(tmp_path, lambda _: "", lambda _: None) is None
 
 
 def test_an_unusable_one_is_passed_over(tmp_path: Path) -> None:
     fill(tmp_path, 5, 10)
-    found = checkpoint.newest(tmp_path, lambda state: state["step"] < 10, lambda _: None)
+    notes: list[str] = []
+    found = checkpoint.newest(tmp_path, lambda state: "is too new" if state["step"] == 10 else "", notes.append)
     assert found is not None and found.step == 5
+    assert notes == ["checkpoint 10 is too new: going on from the one before it"]
+
+
+def test_when_none_is_whole_that_is_said_with_what_to_do(tmp_path: Path) -> None:
+    fill(tmp_path, 5, 10)
+    for step in (5, 10):
+        flip(tmp_path / str(step) / "state.safetensors", 99)
+    notes: list[str] = []
+    assert checkpoint.newest(tmp_path, lambda _: "", notes.append) is None and not list(tmp_path.iterdir())
+    assert notes == ["checkpoint 10 is damaged: going on from the one before it",
+                     "checkpoint 5 is damaged, and there is none before it: beginning anew, to the same result; look at the disk"]
+
+
+def test_one_more_may_be_kept(tmp_path: Path) -> None:
+    for step in (4, 5, 6, 7):
+        checkpoint.save(tmp_path, step, TENSORS, {"step": step}, keep=4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["4", "6", "7"]
 
 
 def test_no_pickle_and_no_numbers_that_json_lacks(tmp_path: Path) -> None:
@@ -78,12 +95,12 @@ def test_no_pickle_and_no_numbers_that_json_lacks(tmp_path: Path) -> None:
 
 def test_what_killed_writers_left_is_swept(tmp_path: Path) -> None:
     fill(tmp_path, 5)
-    for name in (".10.abc.tmp", ".5.old"):
+    for name in (".10.abc.tmp", ".5.old", ".4.gone.tmp"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x").write_text("x")
     (tmp_path / ".plan.json.q.tmp").write_text("x")
     (tmp_path / ".best.old").mkdir()
-    checkpoint.sweep(tmp_path)
+    files.sweep(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["5", "best"], "a folder set aside by a kill comes back"
 
 

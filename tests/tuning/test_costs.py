@@ -19,7 +19,7 @@ from weitiao.tuning import costs
 
 SAMPLES = [pytest.param((name, i, kind), id=f"{name}-{i}-{kind}")
            for name in tasks.names() for i, sample in enumerate(tasks.load(name).SAMPLES) for kind in sample.kinds]
-PARTS = {"load", "head", "tune", "validate", "save", "judge", "baselines"}
+PARTS = {"load", "head", "weigh", "tune", "validate", "save", "judge", "baselines"}
 
 
 def prepared(folder: Path, base: Path, name: str, number: int, **tune: Any) -> tuple[Recipe, Run]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,9 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from tuning_case import KINDS, Case, make_recipe
+from tuning_case import KINDS, Case, StopAt, digest, flip, make_recipe
+from weitiao.core import files
 from weitiao.core.errors import DataError, RecipeError, RunError, TrainingError
-from weitiao.events import Event, Note, Progress, Validated
+from weitiao.events import Event, Note, Validated
 from weitiao.recipe import budget_seconds
 from weitiao.tuning import Interrupted, Rows, fit, plan
 from weitiao.tuning.loop import INPUTS, updates
@@ -30,25 +29,6 @@ def run(case: Case, folder: Path, on_event: Callable[[Event], None] = lambda _: 
     """Outcome and model."""
     inputs = case.inputs(**tune)
     return fit(folder=folder, on_event=on_event, allow_inexact=allow_inexact, **inputs), inputs["model"]
-
-
-def digest(folder: Path) -> dict[str, str]:
-    """Hashes of what must be equal byte for byte: history, last checkpoint, best weights."""
-    last = max((folder / "tune" / "checkpoints").iterdir(), key=lambda p: int(p.name))
-    paths = [folder / "tune" / "metrics.jsonl", last / "state.safetensors", last / "state.json",
-             folder / "tune" / "best" / "state.safetensors"]
-    return {p.name + p.parent.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
-
-
-class StopAt:
-    """Sends a signal to this process when an event of that step comes by."""
-
-    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
-        self.step, self.number = step, number
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Progress) and event.step == self.step:
-            os.kill(os.getpid(), self.number)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,9 +81,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_same_end(case: Cases, tmp_path: 
     with pytest.raises(Interrupted):
         run(setting, tmp_path / "cut", StopAt(10), **settings)
     path = tmp_path / "cut" / "tune" / "checkpoints" / "10" / "state.safetensors"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
-    path.write_bytes(data)
+    flip(path, 4 * path.stat().st_size + 2)
     notes: list[Event] = []
     run(setting, tmp_path / "cut", notes.append, **settings)
     assert [e.text for e in notes if isinstance(e, Note)] == [
@@ -136,17 +114,27 @@ def test_other_recipe_data_or_base_are_refused(case: Cases, tmp_path: Path) -> N
         fit(folder=tmp_path, on_event=lambda _: None, **inputs)
 
 
-def test_another_number_of_threads_is_refused_unless_allowed(case: Cases, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["threads", "cpu", "processor", "torch", "transformers", "weitiao"])
+def test_another_machine_is_refused_unless_allowed_and_then_said(what: str, case: Cases, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(case(), tmp_path, StopAt(3))
     path = tmp_path / "tune" / "plan.json"
-    facts = json.loads(path.read_text())
-    facts["fingerprint"]["threads"] += 1
-    path.write_text(json.dumps(facts))
+    facts = files.read_sealed(path)
+    here = facts["fingerprint"][what]
+    facts["fingerprint"][what] = "other"
+    files.write_sealed(path, facts)
     with pytest.raises(RunError, match=r"run\.inexact") as caught:
         run(case(), tmp_path)
+    assert f"{what} other → {here}" in str(caught.value)
     assert "--allow-inexact" in str(caught.value) and "OMP_NUM_THREADS" in str(caught.value)
-    assert run(case(), tmp_path, allow_inexact=True)[0].steps == 16
+    seen: list[Event] = []
+    with pytest.raises(Interrupted):
+        run(case(), tmp_path, lambda e: (seen.append(e), StopAt(9)(e))[1], allow_inexact=True)
+    assert any(isinstance(e, Note) and "not byte for byte" in e.text and what in e.text for e in seen)
+    facts["fingerprint"][what] = here  # back on the first machine: what was done elsewhere stays
+    files.write_sealed(path, facts)
+    assert run(case(), tmp_path)[0].steps == 16
+    assert files.read_sealed(tmp_path / "tune" / "outcome.json")["inexact"] == [f"{what} other → {here}"]
 
 
 def test_stops_when_the_patience_is_out_and_stays_stopped(case: Cases, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 >>> main(["recipe", "check", "recipe.toml"])
 0
 
-Exit codes: 0 well; 2 wrong settings or command line; 3 to 7 as in core/errors.py; 70 a bug of ours; 130 interrupted.
+Exit codes: 0 well; 2 wrong settings or command line; 3 to 7 as in core/errors.py; 70 a bug of ours; 75 stopped by
+SIGTERM or SIGUSR1 with everything saved; 130 by Ctrl-C.
 """
 
 from __future__ import annotations

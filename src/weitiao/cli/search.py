@@ -31,13 +31,13 @@ from weitiao.cli.options import (
 )
 from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
+from weitiao.core.stopping import exit_code, raising
 from weitiao.screen import Screen, opener, program, quoted
 
 if TYPE_CHECKING:
     from weitiao.searching import Found
 
-INTERRUPTED = 130
-_BEGAN = time.time()  # the budget also pays for the imports that follow
+_BEGAN = time.monotonic()  # the budget also pays for the imports that follow
 
 
 def search(
@@ -100,14 +100,14 @@ def search(
     from weitiao import searching
 
     return _work(lambda show: searching.start(settings, budget, space=space, out=out, final=not no_final,
-                                              on_event=show, began=_BEGAN), out, quiet, as_json)
+                                              on_event=show, began=_BEGAN), None, quiet, as_json)
 
 
-def _work(go: Callable[[Callable[[events.Event], None]], Found], folder: Path | None, quiet: bool,
+def _work(go: Callable[[Callable[[events.Event], None]], Found], resumed: Path | None, quiet: bool,
           as_json: bool) -> int:
-    """Search with a screen; after Ctrl-C say how to go on."""
-    reached: list[str] = []
-    with Screen(quiet=quiet, as_json=as_json) as screen:
+    """Search with a screen; after a stop say how to go on."""
+    reached = [str(resumed)] if resumed else []
+    with Screen(quiet=quiet, as_json=as_json) as screen, raising():
 
         def show(event: events.Event) -> None:
             if isinstance(event, events.StageStarted) and event.stage == "search":
@@ -116,22 +116,23 @@ def _work(go: Callable[[Callable[[events.Event], None]], Found], folder: Path | 
 
         try:
             found = go(show)
-        except KeyboardInterrupt:
-            _interrupted(screen, reached)
-            return INTERRUPTED
+        except KeyboardInterrupt as e:
+            return exit_code(e, kept=_interrupted(screen, reached))
         screen.result({"folder": str(found.folder), "verdict": found.verdict, **found.result},
                       *((found.verdict, str(found.folder)) if quiet else ()))
         _next(screen, found)
     return 0
 
 
-def _interrupted(screen: Screen, reached: list[str]) -> None:
+def _interrupted(screen: Screen, reached: list[str]) -> bool:
+    """Say what was kept; False where that is nothing."""
     if reached:
         command = quoted([program(), "search", "--resume", reached[-1]])
         text = t("Interrupted. Continue with: {c}", "已中断。继续请运行：{c}", c=command)
     else:
         text = t("Interrupted before the first trial: nothing was kept.", "在第一次试验前中断，没有留下任何文件。")
     screen.result({"interrupted": True, "folder": reached[-1] if reached else None}, text)
+    return bool(reached)
 
 
 def _next(screen: Screen, found: Found) -> None:

@@ -31,12 +31,11 @@ from weitiao.cli.options import (
 from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
 from weitiao.core.launcher import rank
+from weitiao.core.stopping import exit_code, raising
 from weitiao.screen import Screen, program, quoted
 
 if TYPE_CHECKING:
     from weitiao.pipeline import Result
-
-INTERRUPTED = 130
 
 
 def tune(
@@ -95,14 +94,14 @@ def tune(
     settings = spoken(recipe_of(recipe, asked, set_ or []), languages)
     from weitiao import pipeline
 
-    return _work(lambda show: pipeline.start(settings, out, show, processes=nproc), out, quiet, as_json)
+    return _work(lambda show: pipeline.start(settings, out, show, processes=nproc), None, quiet, as_json)
 
 
-def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path | None, quiet: bool,
+def _work(go: Callable[[Callable[[events.Event], None]], Result], resumed: Path | None, quiet: bool,
           as_json: bool) -> int:
-    """Run the pipeline with a screen; after Ctrl-C say how to go on."""
+    """Run the pipeline with a screen; after a stop say how to go on."""
     reached: list[events.StageStarted] = []
-    with Screen(quiet=quiet, as_json=as_json) as screen:
+    with Screen(quiet=quiet, as_json=as_json) as screen, raising():
 
         def show(event: events.Event) -> None:
             if isinstance(event, events.StageStarted):
@@ -111,9 +110,8 @@ def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path |
 
         try:
             result = go(show)
-        except KeyboardInterrupt:
-            _interrupted(screen, reached, folder)
-            return INTERRUPTED
+        except KeyboardInterrupt as e:
+            return exit_code(e, kept=_interrupted(screen, reached, resumed))
         screen.result({"folder": str(result.folder), "verdict": result.verdict, "scores": result.scores},
                       *((result.verdict, str(result.folder)) if quiet else ()))
         train, test = _files(result.folder)
@@ -121,14 +119,17 @@ def _work(go: Callable[[Callable[[events.Event], None]], Result], folder: Path |
     return 0
 
 
-def _interrupted(screen: Screen, reached: list[events.StageStarted], folder: Path | None) -> None:
-    kept = reached and reached[-1].stage in ("tune", "evaluate", "report")
-    if kept:
-        command = quoted([program(), "tune", "--resume", reached[-1].folder])
+def _interrupted(screen: Screen, reached: list[events.StageStarted], resumed: Path | None) -> bool:
+    """Say what was kept; False where that is nothing."""
+    began = bool(reached) and reached[-1].stage in ("tune", "evaluate", "report")
+    folder = reached[-1].folder if began else resumed and str(resumed)
+    if folder:
+        command = quoted([program(), "tune", "--resume", folder])
         text = t("Interrupted. Continue with: {c}", "已中断。继续请运行：{c}", c=command)
     else:
         text = t("Interrupted before tuning began: nothing was kept.", "在训练开始前中断，没有留下任何文件。")
-    screen.result({"interrupted": True, "folder": reached[-1].folder if kept else None}, text)
+    screen.result({"interrupted": True, "folder": folder}, text)
+    return folder is not None
 
 
 def _files(folder: Path) -> tuple[str, str]:

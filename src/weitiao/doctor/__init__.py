@@ -163,6 +163,7 @@ class Seen:
         faults: what the task found odd while reading, by code (`weitiao.tasks.Fault`).
         seed: of whatever is drawn.
         listener: gets every spot.
+        group: column (in `Example.meta`) whose equal values belong together, "" without one.
     """
 
     name: str
@@ -177,6 +178,7 @@ class Seen:
     faults: Mapping[str, Spots] = field(default_factory=dict)
     seed: int = 1
     listener: Callable[[str, Spot], None] = lambda code, spot: None
+    group: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -51,7 +51,8 @@ def see(recipe: Recipe, folder: Path, listener: Listener, *, tokenizer: bool = T
     pass_ = _Pass(recipe, understood, Store(folder), listener)
     files = tuple(pass_.run())
     seen = Seen(understood.choice.name, understood.choice.task, pass_.store, unused=pass_.unused, files=files,
-                rejects=pass_.rejects, faults=pass_.faults, seed=recipe.seed, listener=listener)
+                rejects=pass_.rejects, faults=pass_.faults, seed=recipe.seed, listener=listener,
+                group=recipe.data.group)
     drawn = [example for _, example in seen.sample(FITTED, ("train",))]
     seen = replace(seen, refused=_fit(seen.task, drawn))
     if not tokenizer:

@@ -8,12 +8,14 @@ Gain(value=0.018, low=0.011, high=0.026)
                                                Convergence"; Rosenfeld et al. 2020, arXiv:1909.12673)
 
 where error is 1 − metric. Nested parts of each fold's training rows are learnt, several orders of the rows, and judged
-on the fold's other rows. The interval is a bootstrap over the judged rows and over the orders, one size left out each
-time: each draw has a curve of its own. It knows nothing of what the form itself gets wrong, far outside the sizes seen.
+on the fold's other rows. The interval has two parts. A bootstrap over the judged rows and over the orders, one size
+left out each time: each draw has a curve of its own. And what such curves get wrong: the curve of all sizes but the
+last foretells the last, and as far as it misses there, for a doubling of the rows, it may miss beyond (docs/log.md).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,6 +61,8 @@ class Curve:
         spread: (points,) standard deviations of the bootstrap.
         power: a, b, c.
         draws: (B, 3): those of the bootstrap.
+        miss: how far curves of the smaller sizes were from the largest (root of the mean square over the draws), for
+            each doubling of the rows.
     """
 
     sizes: Array
@@ -66,6 +70,7 @@ class Curve:
     spread: Array
     power: Array
     draws: Array
+    miss: float = 0.0
 
     def error(self, rows: float) -> float:
         """Expected at so many training rows."""
@@ -74,6 +79,7 @@ class Curve:
     def gain(self, rows: float, more: float) -> Gain:
         """What going from `rows` to `more` training rows is expected to buy."""
         each = _error(self.draws, rows) - _error(self.draws, more)
+        each = each + self.miss * math.log2(more / rows) * seeds.rng(len(each), "miss").standard_normal(len(each))
         low, high = np.quantile(each, [0.025, 0.975])
         value = self.error(rows) - self.error(more)
         return Gain(value, min(float(low), value), max(float(high), value))
@@ -143,7 +149,15 @@ def fitted(points: Sequence[tuple[float, list[list[Any]]]], metric: Metric, judg
         # One size is left out: the whole part, learnt in one order only, would look surer than it is.
         kept = random.permutation(len(sizes))[: max(3, len(sizes) - 1)]
         powers.append(fit(sizes[kept], drawn[-1][kept]))
-    return Curve(sizes, errors, np.std(drawn, axis=0), fit(sizes, errors), np.array(powers))
+    return Curve(sizes, errors, np.std(drawn, axis=0), fit(sizes, errors), np.array(powers), _miss(sizes, drawn))
+
+
+def _miss(sizes: Array, drawn: Sequence[Array]) -> float:
+    """See `Curve`; of fewer than three sizes nothing can be said."""
+    if len(sizes) < 3:
+        return 0.0
+    missed = [_error(fit(sizes[:-1], errors[:-1]), sizes[-1]) - errors[-1] for errors in drawn]
+    return math.sqrt(float(np.mean(np.square(missed)))) / math.log2(sizes[-1] / sizes[-2])
 
 
 def _judged(metric: Metric, outputs: Sequence[Any], judged: Sequence[int], rows: NDArray[np.int64]) -> float:

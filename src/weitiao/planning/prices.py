@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.core import i18n
+from weitiao.core.children import fate
 from weitiao.core.errors import WeitiaoError
 from weitiao.core.i18n import t
 from weitiao.models import Base
@@ -74,7 +75,7 @@ def price(run: Run, recipe: Recipe, base: str, method: str, memory: float | None
     if done.returncode == _KILLED:
         return Price(method, unfit=t("it does not fit into memory: the process was killed", "内存不足：进程被终止"))
     if done.returncode:
-        return Price(method, unfit=done.stderr.strip().rpartition("\n")[2] or f"exit {done.returncode}")
+        return Price(method, unfit=fate(done.returncode, done.stderr))
     found = Price(method, **json.loads(done.stdout.strip().rpartition("\n")[2]))
     if memory is not None and found.memory_gb > memory:
         return Price(method, found.seconds, found.memory_gb, found.disk_gb,

@@ -17,6 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from weitiao.core import files
 from weitiao.core.i18n import t
 from weitiao.metrics import naming
 from weitiao.report import charts, words
@@ -31,18 +32,23 @@ class Course:
         updates: step, loss and rows of each update.
         validations: step to its metrics.
         seconds: of training, without the pauses between resumptions.
+        left_out: updates that were not made, as their loss or gradient was no finite number.
+        inexact: what was another machine's when the run was gone on with.
     """
 
     updates: list[Mapping[str, Any]]
     validations: dict[int, Mapping[str, float]]
     seconds: float
+    left_out: int
+    inexact: tuple[str, ...]
 
 
 def read(folder: Path) -> Course:
     """The run's `tune/`."""
     lines = _lines(folder / "metrics.jsonl")
     return Course([x for x in lines if "loss" in x], {x["step"]: x["validation"] for x in lines if "validation" in x},
-                  _seconds(_lines(folder / "timing.jsonl")))
+                  _seconds(_lines(folder / "timing.jsonl")), sum("left_out" in x for x in lines),
+                  tuple(files.read_sealed(folder / "outcome.json")["inexact"]))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -75,11 +81,21 @@ def _points(course: Course, name: str) -> list[tuple[float, float]]:
     return [(float(s), v[name]) for s, v in course.validations.items() if math.isfinite(v[name])]
 
 
+def _otherwise(course: Course) -> str:
+    """What a reader of the score should know of its making; "" where all went its way."""
+    text = t("{n} updates were left out: their loss or gradient was not a finite number. ",
+             "有 {n} 次更新因损失或梯度不是有限数而被跳过。", n=course.left_out) if course.left_out else ""
+    if course.inexact:
+        text += t("It was gone on with elsewhere ({x}): another run will not give the same bytes. ",
+                  "曾在不同环境下继续（{x}）：重新运行不会得到相同的字节。", x=", ".join(course.inexact))
+    return text
+
+
 def _summary(course: Course, best_step: int, chosen_by: str) -> str:
     rows = sum(u["rows"] for u in course.updates)
     text = t("{n} updates in {d}, {r:.0f} rows a second. ",
              "共 {n} 次更新，用时 {d}，每秒 {r:.0f} 行。", n=len(course.updates),
-             d=words.duration(course.seconds), r=rows / max(course.seconds, 1e-9))
+             d=words.duration(course.seconds), r=rows / max(course.seconds, 1e-9)) + _otherwise(course)
     if not course.validations:
         return text + t("There were no validation rows: the last weights were kept.", "没有验证数据：保留最后的权重。")
     # Validations list the task's own metrics first, and "auto" means the first of them.

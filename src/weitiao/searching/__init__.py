@@ -80,11 +80,11 @@ def search(data: Paths, *, budget: str, validation: Paths = (), test: Paths = ()
 
 def start(recipe: Recipe, budget: str, *, space: Path | None = None, out: Path | None = None, final: bool = True,
           on_event: OnEvent | None = None, began: float | None = None) -> Found:
-    """A new search around a whole recipe. `began` (`time.time()`) is when the budget begins; now by default."""
+    """A new search around a whole recipe. `began` (`time.monotonic()`) is when the budget begins; now by default."""
     from weitiao.searching.space import Space
 
     _needs_optuna()
-    began = time.time() if began is None else began
+    began = time.monotonic() if began is None else began
     budget_seconds(budget, "--budget")
     if recipe.tune.time:
         raise RecipeError("search.no_time", t("tune.time would cut each trial short", "tune.time 会截短每次试验"),
@@ -115,7 +115,7 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, began: float 
     with.
     """
     _needs_optuna()
-    began = time.time() if began is None else began
+    began = time.monotonic() if began is None else began
     run = Run(Path(folder))
     if not (run.folder / "manifest.json").is_file() or "search" not in run.manifest:
         raise RunError("search.missing", t("there is no search here, or it has only just begun",

@@ -1,11 +1,14 @@
 """The budget of a search as one clock on disk, which several workers share and pauses do not advance.
 
->>> with Clock(folder, budget=3600, began=time.time()) as clock:
+>>> with Clock(folder, budget=3600, began=time.monotonic()) as clock:
 ...     clock.tick(); clock.spent
 12.4
 
 The clock stands still while nobody works: a search that was killed after ten minutes has fifty of its hour left. Who
 works holds a lock of the operating system on a file in `workers/`, which dies with its process.
+
+Times are those of time.monotonic(), which all processes of a machine share and nobody can set: the clock on the wall
+may jump. Where the machine was started anew, only lengths of time are taken over.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ class Clock:
     Args:
         folder: the search's.
         budget: seconds in all.
-        began: when this worker began (`time.time()`): what was imported since counts, too.
+        began: when this worker began (`time.monotonic()`): what was imported since counts, too.
     """
 
     def __init__(self, folder: Path, budget: float, began: float) -> None:
@@ -44,10 +47,10 @@ class Clock:
             alone = not self._others()
             self._mine.acquire()
             if not self._path.is_file():
-                self._write(0.0, self._began, time.time())
+                self._write(0.0, self._began, time.monotonic())
             elif alone:  # the time since the last worker was alive is nobody's
                 old = files.read_json(self._path)
-                self._write(old["before"] + max(0.0, old["seen"] - old["since"]), self._began, time.time())
+                self._write(old["before"] + max(0.0, old["seen"] - old["since"]), self._began, time.monotonic())
             found = files.read_json(self._path)
         self._start = found["since"] - found["before"]
         return self
@@ -61,7 +64,7 @@ class Clock:
     @property
     def spent(self) -> float:
         """Seconds of the budget that are gone."""
-        return time.time() - self._start
+        return time.monotonic() - self._start
 
     @property
     def left(self) -> float:
@@ -75,7 +78,7 @@ class Clock:
         self._last = time.monotonic()
         with self._guard:
             old = files.read_json(self._path)
-            self._write(old["before"], old["since"], time.time())
+            self._write(old["before"], old["since"], time.monotonic())
 
     def _write(self, before: float, since: float, seen: float) -> None:
         files.write_json(self._path, {"before": round(before, 3), "since": round(since, 3), "seen": round(seen, 3)})

@@ -1,6 +1,6 @@
 """What one process does in a search: trials until their share of the time is over, confirming, the full run.
 
->>> work(run, recipe, on_event, began=time.time())     # run/result.json, run/report.html, run/best/
+>>> work(run, recipe, on_event, began=time.monotonic())     # run/result.json, run/report.html, run/best/
 
 Any number of processes may do this at once; each ends when all is done.
 """

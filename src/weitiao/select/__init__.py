@@ -45,7 +45,8 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     sizes = _sizes(task, train, base, longest)
     facts = Facts(rows=sizes.rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
-                  gpu=_on_gpu(recipe.tune.device))
+                  gpu=_on_gpu(recipe.tune.device),
+                  compares=task.head().kind == "sequence" and len(task.roles) > 1)
     values, reasons = defaults(facts)
     tune = {k: v for k, v in values.items() if getattr(recipe.tune, k) == "auto"}
     options = task.options.model_dump(mode="json")

@@ -19,6 +19,7 @@ _PAIR_RATE = 5e-4  # of two sides made of one encoder
 _WORDS_HEAD = 1e-3  # the least rate of a head on words (docs/log.md)
 _FEW = 1000  # training rows below which a smaller rate and batch do better
 _VERY_FEW = 300
+_COMPARING = 12.0  # epochs of few pairs: what two texts have to do with each other no frozen feature says (docs/log.md)
 _DECODER_LORA = 2e-3  # of decoders that write (docs/log.md)
 _SMALL = 1e8  # parameters beside the embeddings up to which that rate was measured
 
@@ -35,6 +36,7 @@ class Facts:
     method: str
     task: str
     gpu: bool = False
+    compares: bool = False  # two texts are read together and answered with a label or a number
 
 
 def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
@@ -74,6 +76,8 @@ def _epochs(facts: Facts) -> float:
         return 3.0 if facts.rows < 20_000 else 2.0  # Devlin et al. 2019, sections 4.2 and 4.3
     if facts.task == "tag":  # most words teach nothing: entities are few
         return 15.0 if facts.rows < _VERY_FEW else 8.0 if facts.rows < 6000 else 4.0
+    if facts.compares and facts.rows < _FEW:
+        return _COMPARING
     return 5.0 if facts.rows < _FEW else 4.0 if facts.rows < 6000 else 3.0
 
 
@@ -88,4 +92,4 @@ def _learning_rate(facts: Facts) -> float:
         rate = _DECODER_LORA * min(1.0, math.sqrt(_SMALL / body))
     elif _writes(facts):
         rate /= 2
-    return rate if facts.rows >= _FEW else rate / 2
+    return rate if facts.rows >= _FEW or facts.compares else rate / 2

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from weitiao.core.children import fate
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
 
@@ -105,7 +106,7 @@ def try_each(template: str, rows: Sequence[Mapping[str, Any]], tokens: Mapping[s
     except subprocess.TimeoutExpired as e:
         raise refused(t("it does not come to an end", "它运行不结束")) from e
     if done.returncode:
-        raise refused(done.stderr.decode(errors="replace").strip().splitlines()[-1:] or done.returncode)
+        raise refused(fate(done.returncode, done.stderr.decode(errors="replace")))
     found: Any = json.loads(done.stdout)
     if isinstance(found, dict):
         raise refused(found["error"])

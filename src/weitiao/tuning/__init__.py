@@ -17,22 +17,25 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from weitiao.core import files
+from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
+from weitiao.core.stopping import Interrupted, Stop, signals
 from weitiao.events import Event, Note, Progress, Validated
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
 from weitiao.tuning import fits
 from weitiao.tuning.foretold import Foretold
-from weitiao.tuning.loop import Rows, Update, updates
+from weitiao.tuning.loop import Rows, Update
+from weitiao.tuning.nonfinite import enduring
 from weitiao.tuning.plan import Plan
 from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.session import Best, Session
 from weitiao.tuning.setup import Job, prepare
-from weitiao.tuning.stop import Interrupted, signals
-from weitiao.tuning.validate import rows_and_loss
+from weitiao.tuning.validate import Abandoned, rows_and_loss
 
 if TYPE_CHECKING:
     from weitiao.models.build import Model
@@ -65,7 +68,7 @@ class Outcome:
 
 
 def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, validation: Rows,
-        on_event: OnEvent, allow_inexact: bool = False, ranks: Ranks = ALONE) -> Outcome:
+        on_event: OnEvent, allow_inexact: bool = False, ranks: Ranks = ALONE, tokenizer: str = "") -> Outcome:
     """Tune `model`; at the end it holds the best weights, in float32.
 
     Args:
@@ -73,61 +76,91 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
         folder: the run's; everything is written below its `tune/`.
         model: with the method attached: `requires_grad` says what moves.
         validation: may hold no rows; then the last step counts as the best.
-        allow_inexact: go on with another number of processes or threads or another instruction set.
+        allow_inexact: go on with another number of processes or threads, another processor or other versions.
         ranks: all that tune this model together; each calls this, and rank 0 alone writes and ends with the best
             weights (the others with the last).
+        tokenizer: what tells it from another; a run is not continued with another.
 
     Raises:
         TrainingError: `train.non_finite`, `train.no_memory`, `train.rank_lost`, `train.ranks_apart`, `plan.no_memory`.
-        RunError: `run.changed`, `run.inexact`, `disk.write_failed`.
-        Interrupted: on SIGTERM or SIGINT, after a checkpoint.
+        RunError: `run.changed`, `run.inexact`, `run.damaged`, `disk.write_failed`.
+        Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after a checkpoint: at most one update later, or the rest of the
+            passes of a validation that other ranks make.
     """
-    job = Job(recipe, folder / "tune", model, task, train, validation, ranks)
+    job = Job(recipe, folder / "tune", model, task, train, validation, ranks, tokenizer)
+    if ranks.first:
+        files.sweep(job.home)
     with ExitStack() as stack:
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
-        if not ranks.same((job.home / OUTCOME).is_file()):
+        note = _noting(on_event)
+        if not ranks.same(ranks.first and _ended(job, session, note)):
             steps, costs = _work(job, plan, session, on_event)
             if ranks.first:
                 files.write_json(job.home / COSTS, costs)
-                files.write_json(job.home / OUTCOME, {"steps": steps})
+                files.write_sealed(job.home / OUTCOME, {"steps": steps, "inexact": session.inexact})
         best = session.load_best() if ranks.first else session.best or Best(0, {})
-    steps = files.read_json(job.home / OUTCOME)["steps"] if ranks.first else plan.steps
+    steps = files.read_sealed(job.home / OUTCOME)["steps"] if ranks.first else plan.steps
     return Outcome(steps, plan.steps, best.step, best.metrics, plan.precision, plan.device)
+
+
+def _noting(on_event: OnEvent) -> Callable[[str], None]:
+    return lambda text: on_event(Note(text))
+
+
+def _ended(job: Job, session: Session, note: Callable[[str], None]) -> bool:
+    """Is there nothing left to do but to load the best weights?"""
+    outcome = job.home / OUTCOME
+    if not outcome.is_file():
+        return False
+    try:
+        files.read_sealed(outcome)
+        if session.whole():
+            return True
+        note(t("the best weights are damaged: they are made again", "最佳权重已损坏：重新训练得到"))
+    except RunError as e:
+        note(str(e))
+    with files.writing(outcome):
+        outcome.unlink()
+    return False
 
 
 def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[int, Mapping[str, Any]]:
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made, and what
     was foretold beside what it took."""
-    step = session.resume(lambda text: on_event(Note(text)))
+    ranks, note = job.ranks, _noting(on_event)
+    step = session.resume(note)
     needed = fits.weighed(job.recipe, session.engine, plan.steps, job.task.head().kind)
     foretold = Foretold(session.engine, plan, job.validation, needed, step)
-    ranks = job.ranks
     ranks.check_equal(session.engine.weights.masters.values(), step)
     pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
     with signals() as stop:
-        for update in updates(session.engine, step, step if session.exhausted else plan.steps):
+        if session.regular and step == 0:
+            session.save(0)
+        due = plan.validates(step) and session.validated < step  # a stop came before it
+        if due and not _validate(job, plan, session, step, stop, on_event):
+            raise Interrupted(step, job.home.parent, stop.number or SIGTERM)
+        for update in enduring(session, step, step if session.exhausted else plan.steps, note):
             step = update.step
             session.record(update)
-            on_event(pace.progress(update))
+            if not update.left_out:
+                on_event(pace.progress(update))
             if text := foretold.heard(update):
-                on_event(Note(text))
+                note(text)
             if update.micro_batch_size < room:
                 room = update.micro_batch_size
-                on_event(Note(t("the GPU's memory is full: {n} rows a forward pass now, batches as before",
-                                "显存不足：此后每次前向 {n} 行，批大小不变", n=room)))
-            if plan.validates(step):
-                ranks.check_equal(session.engine.weights.masters.values(), step)
-                metrics = _validated(job, session)
-                on_event(Validated(step, plan.steps, metrics, best=session.judge(step, metrics)))
-            if session.exhausted:
-                on_event(Note(t("stopped early: {n} validations without a better {m}",
-                                "提前停止：{n} 次验证没有更好的 {m}", m=session.metric, n=session.patience)))
-                break
+                note(t("memory is full: {n} rows a forward pass now, batches as before",
+                       "内存或显存不足：此后每次前向 {n} 行，批大小不变", n=room))
             asked = ranks.total(stop.asked) > 0
+            if plan.validates(step) and not asked:
+                asked = not _validate(job, plan, session, step, stop, on_event)
+            if session.exhausted:
+                note(t("stopped early: {n} validations without a better {m}",
+                       "提前停止：{n} 次验证没有更好的 {m}", m=session.metric, n=session.patience))
+                break
             if asked or plan.saves(step, session.seconds_unsaved):
                 session.save(step)
-            if asked and step < plan.steps:
-                raise Interrupted(step, job.home.parent)
+            if asked:
+                raise Interrupted(step, job.home.parent, stop.number or SIGTERM)
             foretold.go_on()
     if session.best is None:
         session.keep(Best(step, {}))
@@ -135,13 +168,19 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
     return step, foretold.facts()
 
 
-def _validated(job: Job, session: Session) -> dict[str, float]:
-    """The task's quick metrics on the validation rows, and the loss."""
+def _validate(job: Job, plan: Plan, session: Session, step: int, stop: Stop, on_event: OnEvent) -> bool:
+    """The task's quick metrics on the validation rows, and the loss; False where a stop came in between."""
     engine = session.engine
-    with engine.weights.showing(session.average.values if session.average else None):
-        said, loss = rows_and_loss(engine.model, job.task, job.validation, engine.device,
-                                   most_tokens=engine.batches.micro_batch_tokens, ranks=engine.ranks)
-    return {**job.task.quick(said, job.validation.targets), "loss": loss}
+    job.ranks.check_equal(engine.weights.masters.values(), step)
+    try:
+        with engine.weights.showing(session.average.values if session.average else None):
+            said, loss = rows_and_loss(engine.model, job.task, job.validation, engine.device,
+                                       most_tokens=engine.batches.micro_batch_tokens, ranks=engine.ranks, stop=stop)
+    except Abandoned:
+        return False
+    metrics = {**job.task.quick(said, job.validation.targets), "loss": loss}
+    on_event(Validated(step, plan.steps, metrics, best=session.judge(step, metrics)))
+    return True
 
 
 class Pace:

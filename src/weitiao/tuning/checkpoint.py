@@ -9,14 +9,12 @@ Each is written under a temporary name, hashed, flushed to disk and renamed; the
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from weitiao.core import files
@@ -39,10 +37,7 @@ class Checkpoint:
 def write(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
     """One folder of tensors and JSON with a manifest of their SHA-256. Raises RunError `disk.write_failed`."""
     with files.new_folder(folder) as tmp:
-        try:
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, tmp / _TENSORS)
-        except SafetensorError as e:  # how the library reports a full disk
-            raise OSError(str(e)) from e
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, tmp / _TENSORS)
         files.write_json(tmp / _STATE, dict(state))
         files.write_json(tmp / _MANIFEST, {name: files.sha256(tmp / name) for name in (_TENSORS, _STATE)})
 
@@ -62,39 +57,37 @@ def read(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return load_file(folder / _TENSORS), files.read_json(folder / _STATE)
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-    """Write checkpoint `step` and drop all but the newest two."""
+def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any],
+         keep: int | None = None) -> None:
+    """Write checkpoint `step` and drop all but the newest two and the one numbered `keep`."""
     write(folder / str(step), tensors, state)
     for old in _steps(folder)[:-KEEP]:
-        shutil.rmtree(folder / str(old))
+        if old != keep:
+            files.remove_folder(folder / str(old))
 
 
-def newest(folder: Path, usable: Callable[[dict[str, Any]], bool], note: Callable[[str], None]) -> Checkpoint | None:
-    """The newest checkpoint that is whole and `usable` by its state; None when there is none.
+def newest(folder: Path, unfit: Callable[[dict[str, Any]], str], note: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is whole and of whose state `unfit` says nothing; None when there is none.
 
     Every one passed over is told to `note` and removed, lest it count among the newest two.
     """
-    for step in reversed(_steps(folder)):
+    steps = _steps(folder)
+    for step in reversed(steps):
         try:
             tensors, state = read(folder / str(step))
-            if usable(state):
-                return Checkpoint(step, tensors, state)
+            why = unfit(state)
         except RunError as e:
             if e.code != "checkpoint.damaged":
                 raise
-        note(t("checkpoint {s} is damaged: going on from the one before it", "检查点 {s} 已损坏：改用前一个", s=step))
-        shutil.rmtree(folder / str(step))
+            why = t("is damaged", "已损坏")
+        if not why:
+            return Checkpoint(step, tensors, state)
+        note(t("checkpoint {s} {w}: going on from the one before it", "检查点 {s} {w}：改用前一个", s=step, w=why)
+             if step != steps[0] else
+             t("checkpoint {s} {w}, and there is none before it: beginning anew, to the same result; look at the disk",
+               "检查点 {s} {w}，之前也没有可用的：从头开始，结果不变；请检查磁盘", s=step, w=why))
+        files.remove_folder(folder / str(step))
     return None
-
-
-def sweep(folder: Path) -> None:
-    """Clear up after killed writers: a folder that was set aside and not replaced comes back, all else goes."""
-    for path in folder.glob(".*"):
-        final = folder / path.name[1:].removesuffix(".old")
-        if path.suffix == ".old" and not final.exists():
-            path.rename(final)
-        elif path.suffix in (".tmp", ".old"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _steps(folder: Path) -> list[int]:

@@ -26,7 +26,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from weitiao import bundle, methods, models, tasks
+from weitiao import bundle, footprint, methods, models, tasks
 from weitiao.core import energy, memory
 from weitiao.core.i18n import t
 from weitiao.example import Example
@@ -46,8 +46,8 @@ _READ = 200_000  # tokens of training rows that a frozen encoder reads
 # Seconds of a processor beside the passes over rows: linear baselines, resampling, pages (docs/log.md).
 _JUDGING = 3.0
 _SCIKIT = ("sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.svm")  # what the linear ones take in
-_MODELS = {"frozen": 1, "frozen_words": 1, "untouched": 1, "zero_shot": 1, "few_shot": 2}
-"""Baselines that ask the base: for so many passes over the test rows in times of the tuned model's own."""
+_WORD = 9e-4  # seconds of a processor for each word that linear taggers learn from, their strengths tried (docs/log.md)
+_ANSWERING = ("untouched", "zero_shot", "few_shot")  # baselines that answer as the tuned model does
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Cost:
     """A run's forecast.
 
     Args:
-        seconds: by part: load, head, tune, validate, save, judge, baselines.
+        seconds: by part: load, head, weigh, tune, validate, save, judge, baselines.
         cpu_seconds: the same of a processor: what holds where others keep the machine busy.
         total, cpu_total: all of it.
         memory_gb, disk_gb: at most (10⁹ bytes); memory by part in `memory`.
@@ -169,13 +169,17 @@ def _judged(recipe: Recipe, task: Task, made: Ready, test: Sequence[Example], ho
 def _baselines(recipe: Recipe, task: Task, course: measuring.Course, loading: Seconds, judged: Seconds,
                counts: Mapping[str, int], rows: int, asked: int) -> Seconds:
     """Those that ask the base; the others are in the judging's fixed seconds."""
-    total = Seconds(0.0, 0.0)
+    total, answering = Seconds(0.0, 0.0), judged * (rows / max(1, asked))
+    learnt = min(_READ, counts["train"] * course.tokens_per_row)
     for name in tasks.baselines(task, recipe.evaluate.baselines):
         if name in ("frozen", "frozen_words"):
-            tokens = min(_READ, counts["train"] * course.tokens_per_row) + rows * course.tokens_per_row
-            total += loading + course.reading * tokens
-        elif name in _MODELS:
-            total += loading + judged * (_MODELS[name] * rows / max(1, asked))
+            total += loading + course.reading * (learnt + rows * course.tokens_per_row)
+        if name == "frozen_words":
+            total += Seconds(_WORD, _WORD) * learnt
+        if name in _ANSWERING:
+            total += loading + answering
+        if name == "few_shot":
+            total += course.reading * (footprint.SHOTS * rows * course.tokens_per_row)
     return total
 
 
@@ -186,7 +190,7 @@ def _how(course: measuring.Course, names: Sequence[str]) -> str:
              "实测：{p} 次前后向、{u} 次更新、{v} 次验证前向、一次检查点、保存与载入、部分回答；推算：之后增长的内存"
              "碎片（最长一次前后向的 {m:g} 倍）、线性基线与区间 {j:g} 秒，基座自身的回答（{b}）按微调模型的速度计",
              p=course.passes, u=course.updates, v=course.validations, m=measuring.HOLES, j=_JUDGING,
-             b=", ".join(n for n in names if n in _MODELS) or "–")
+             b=", ".join(n for n in names if n in footprint.BASE_READERS) or "–")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

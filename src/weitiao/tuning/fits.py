@@ -26,7 +26,7 @@ from weitiao.models.needs import Shape
 from weitiao.recipe import Recipe
 from weitiao.tuning import speed
 from weitiao.tuning.batches import Batches
-from weitiao.tuning.loop import Engine, accumulate
+from weitiao.tuning.loop import Engine, NonFinite, OutOfMemory, accumulate
 from weitiao.tuning.ranks import ALONE
 from weitiao.tuning.rungs import Rung, rungs
 
@@ -143,12 +143,10 @@ def held(engine: Engine, rows: Sequence[int]) -> float:
     alone = replace(engine, ranks=ALONE)  # each process weighs for itself: another may refuse at another time
     try:
         accumulate(alone, 0, [rows])
-    except torch.OutOfMemoryError:  # a GPU's: the loop makes passes smaller by itself
-        return 0.0
-    except RuntimeError as e:  # how torch says that the system gives no more memory
-        if "allocate memory" not in str(e):
-            raise
-        return float("inf")
+    except NonFinite:  # what becomes of it the loop decides; only its backward pass was not made
+        pass
+    except OutOfMemory as e:  # of a GPU: the loop makes passes smaller by itself
+        return 0.0 if isinstance(e.__cause__, torch.OutOfMemoryError) else float("inf")
     return max(0.0, float(memory.peak() or 0) - before)
 
 

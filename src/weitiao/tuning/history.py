@@ -37,8 +37,11 @@ class History:
         self._started = time.perf_counter()
 
     def update(self, update: Update, epoch: float) -> None:
-        """One line per optimiser update."""
-        line = {k: v for k, v in asdict(update).items() if k != "micro_batch_size"}
+        """One line per optimiser update, or per one that was left out (see `nonfinite`)."""
+        if update.left_out:
+            self._append(self.metrics, {"step": update.step, "epoch": round(epoch, 4), **asdict(update.left_out)})
+            return
+        line = {k: v for k, v in asdict(update).items() if k not in ("micro_batch_size", "left_out")}
         if not math.isfinite(update.gradient_norm):  # fp16: an update that its loss scaling skips
             line["gradient_norm"] = None
         self._append(self.metrics, {"step": line.pop("step"), "epoch": round(epoch, 4), **line})
@@ -53,8 +56,9 @@ class History:
         """Flush to disk what is there and say what it is."""
         data = self.metrics.read_bytes() if self.metrics.exists() else b""
         if data:
-            with self.metrics.open("rb") as f:
-                os.fsync(f.fileno())
+            with files.writing(self.metrics):
+                files.sync(self.metrics)
+                files.sync(self.metrics.parent)
         return Mark(len(data), hashlib.sha256(data).hexdigest())
 
     def holds(self, mark: Mark) -> bool:
@@ -65,11 +69,9 @@ class History:
     def cut(self, mark: Mark) -> None:
         """Drop what was written after the mark."""
         if self.metrics.exists():
-            os.truncate(self.metrics, mark.bytes)
+            with files.writing(self.metrics):
+                os.truncate(self.metrics, mark.bytes)
 
     def _append(self, path: Path, line: Mapping[str, Any]) -> None:
-        try:
-            with path.open("a", encoding="utf-8") as f:
-                f.write(json.dumps(line, allow_nan=False) + "\n")
-        except OSError as e:
-            raise files.write_failed(path, e) from e
+        with files.writing(path), path.open("a", encoding="utf-8") as f:
+            f.write(json.dumps(line, allow_nan=False, ensure_ascii=False) + "\n")

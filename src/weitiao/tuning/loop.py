@@ -30,6 +30,8 @@ from weitiao.tuning.optim import set_rate
 from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.weights import Weights
 
+SHOWN = 8  # places named of rows that something is wrong with
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -75,9 +77,19 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An update that was not made: what of it was no finite number, the places of its rows, and the update whose
+    weights are taken up again (the one before it, or that of an earlier checkpoint)."""
+
+    left_out: str
+    where: Sequence[str]
+    back_to: int
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """One optimiser update: its number from 1, mean loss, peak rate, gradient norm before clipping, rows, tokens with
-    padding, and the rows a forward pass may hold (it is halved when the GPU's memory runs out)."""
+    padding, and the rows a forward pass may hold (it is halved when memory runs out)."""
 
     step: int
     loss: float
@@ -86,10 +98,11 @@ class Update:
     rows: int
     tokens: int
     micro_batch_size: int
+    left_out: LeftOut | None = None
 
 
 def updates(engine: Engine, start: int, steps: int) -> Iterator[Update]:
-    """Updates `start` to `steps` − 1. Raises TrainingError `train.non_finite`, `train.no_memory`."""
+    """Updates `start` to `steps` − 1. Raises NonFinite before anything moved, TrainingError `train.no_memory`."""
     engine.model.train()
     for step in range(start, steps):
         loss, micro, tokens = _gradient(engine, step)
@@ -97,7 +110,7 @@ def updates(engine: Engine, start: int, steps: int) -> Iterator[Update]:
             engine.scaler.unscale_(optimizer)
         norm = float(nn.utils.clip_grad_norm_(engine.weights.masters.values(), engine.clip or math.inf))
         if not (math.isfinite(norm) or engine.scaler.is_enabled()):  # a scaler skips such an update by itself
-            raise non_finite(t("the gradient", "梯度"), step, [engine.rows.sources[i] for m in micro for i in m])
+            raise NonFinite("gradient", step, [engine.rows.sources[i] for m in micro for i in m])
         rate = engine.rate(step)
         set_rate(engine.optimizers, rate)
         for optimizer in engine.optimizers:
@@ -109,59 +122,103 @@ def updates(engine: Engine, start: int, steps: int) -> Iterator[Update]:
 
 
 def _gradient(engine: Engine, step: int) -> tuple[float, list[list[int]], int]:
-    """The whole update's gradient, with smaller micro-batches where the GPU's memory runs out (the effective batch
+    """The whole update's gradient, with smaller micro-batches where memory runs out on any rank (the effective batch
     stays): mean loss, the micro-batches' rows, padded tokens."""
     while True:
         micro = engine.batches(step)
         try:
             loss, tokens = accumulate(engine, step, micro)
             return loss, micro, tokens
-        except torch.OutOfMemoryError as e:
-            # Other ranks do not know of it, and would go on with other passes.
-            if engine.ranks.size > 1 or not engine.batches.halve():
+        except OutOfMemory as e:
+            if not engine.batches.halve():
                 raise _no_memory() from e
         # Outside the handler: inside, the exception's frames would still hold the tensors that did not fit.
         engine.weights.clear()
         torch.cuda.empty_cache()
+        memory.release()
 
 
 def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tuple[float, int]:
-    """Add up the gradients of an update's micro-batches, over all ranks, in the masters: mean loss, padded tokens."""
+    """Add up the gradients of an update's micro-batches, over all ranks, in the masters: mean loss, padded tokens.
+
+    What goes wrong on one rank, all are told of before they wait for its gradients. Raises OutOfMemory, NonFinite.
+    """
     own = [(index, rows) for index, rows in enumerate(micro) if engine.ranks.own(index)]
     batches = [engine.rows.batch(rows, engine.task, engine.device) for _, rows in own]
     count = engine.ranks.total(sum(engine.task.count(batch) for batch in batches))
-    summed = 0.0
-    for (index, rows), batch in zip(own, batches, strict=True):
-        engine.dropout.start(step, index)
-        if batch.redrawn:
-            batch.update({k: v.to(engine.device) for k, v in batch.redrawn(key(engine.seed, "redrawn", step)).items()})
-        logits = engine.model(**{name: batch[name] for name in INPUTS if name in batch})
-        loss = engine.task.loss_sum(logits, batch)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise non_finite(t("the loss", "损失"), step, [engine.rows.sources[i] for i in rows])
-        engine.scaler.scale(loss / count).backward()  # type: ignore[no-untyped-call]
-        engine.weights.collect()
-        engine.spare.release()  # here and not after the update: one of long texts takes many seconds
-        summed += value
+    summed, wrong = 0.0, list[str]()
+    full: RuntimeError | None = None
+    try:
+        for (index, rows), batch in zip(own, batches, strict=True):
+            value = _pass(engine, step, index, batch, count)
+            if not math.isfinite(value):
+                wrong = [engine.rows.sources[i] for i in rows]
+                break
+            summed += value
+    except RuntimeError as e:
+        # Only a GPU's has a class of its own.
+        if not (isinstance(e, torch.OutOfMemoryError) or "allocate memory" in str(e)):
+            raise
+        full = e.with_traceback(None)  # its frames would still hold the tensors that did not fit
+    _all_well(engine, step, wrong, full)
     engine.ranks.add_up(engine.weights.masters.values())
     tokens = sum(batch["input_ids"].numel() for batch in batches)
     return engine.ranks.total(summed) / count, round(engine.ranks.total(tokens))
 
 
-def non_finite(what: str, step: int, sources: Sequence[str]) -> TrainingError:
-    """The error that names the step and the rows. What was saved before it is whole."""
-    shown = ", ".join(sources[:8]) + (" …" if len(sources) > 8 else "")
-    return TrainingError(
-        "train.non_finite",
-        t("{w} is not a finite number at step {s}", "第 {s} 步{w}不是有限数", w=what, s=step + 1), where=shown,
-        expected=t("finite numbers", "有限数值"),
-        fix=t("lower tune.learning_rate, or set tune.precision=fp32; look at the rows named above",
-              "请降低 tune.learning_rate，或设 tune.precision=fp32；并查看上面列出的行"))
+def _pass(engine: Engine, step: int, index: int, batch: Batch, count: float) -> float:
+    """One forward and backward pass: its summed loss. A loss that is no finite number is not passed back."""
+    engine.dropout.start(step, index)
+    if batch.redrawn:
+        batch.update({k: v.to(engine.device) for k, v in batch.redrawn(key(engine.seed, "redrawn", step)).items()})
+    logits = engine.model(**{name: batch[name] for name in INPUTS if name in batch})
+    loss = engine.task.loss_sum(logits, batch)
+    value = float(loss.detach())
+    if math.isfinite(value):
+        engine.scaler.scale(loss / count).backward()  # type: ignore[no-untyped-call]
+        engine.weights.collect()
+        engine.spare.release()  # here and not after the update: one of long texts takes many seconds
+    return value
+
+
+def _all_well(engine: Engine, step: int, wrong: list[str], full: RuntimeError | None) -> None:
+    """Raises on every rank what went wrong on one."""
+    if engine.ranks.total(full is not None):
+        raise OutOfMemory from full
+    if engine.ranks.total(bool(wrong)):
+        raise NonFinite("loss", step, [place for places in engine.ranks.gather(wrong) for place in places])
+
+
+class OutOfMemory(Exception):
+    """A pass did not fit, on this rank or another."""
+
+
+class NonFinite(TrainingError):
+    """A loss, gradient or weight is not a finite number: names the step and the rows. Nothing has moved since the
+    update before; what was saved is whole.
+
+    Args:
+        what: "loss", "gradient" or "weights".
+        step: the update, from 0.
+        sources: places of its rows.
+    """
+
+    def __init__(self, what: str, step: int, sources: Sequence[str]) -> None:
+        said = {"loss": t("the loss", "损失"), "gradient": t("the gradient", "梯度"), "weights": t("a weight", "权重")}
+        super().__init__(
+            "train.non_finite",
+            t("{w} is not a finite number at step {s}", "第 {s} 步{w}不是有限数", w=said[what], s=step + 1),
+            where=", ".join(sources[:SHOWN]) + (" …" if len(sources) > SHOWN else ""),
+            expected=t("finite numbers", "有限数值"),
+            fix=t("lower tune.learning_rate, or set tune.precision=fp32; look at the rows named above; "
+                  "tune.non_finite=skip or roll_back goes on without such updates",
+                  "请降低 tune.learning_rate，或设 tune.precision=fp32；并查看上面列出的行；"
+                  "设 tune.non_finite=skip 或 roll_back 可跳过这类更新继续"))
+        self.named, self.step, self.sources = what, step, sources
 
 
 def _no_memory() -> TrainingError:
     return TrainingError(
-        "train.no_memory", t("one row at a time does not fit into the GPU's memory", "显存放不下单独一行"),
+        "train.no_memory", t("one row at a time does not fit into memory", "内存或显存放不下单独一行"),
         fix=t("set tune.checkpointing=true, a smaller model.max_length or a smaller model",
               "请设 tune.checkpointing=true，减小 model.max_length，或换更小的模型"))

@@ -50,7 +50,7 @@ class Course:
     """What was measured, and what follows for the whole run.
 
     Args:
-        took: head, tune, validate.
+        took: head, weigh, tune, validate.
         saving: of all checkpoints.
         reading: per token of a pass without gradients in the training precision.
         memory: peak bytes by part.
@@ -116,9 +116,10 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
         peaks[part] += _not_encoded(made, counts, tokens)
     saving, kept = _saved(session, home, tuned.wall + validated.wall, times)
     peaks["save"] = float(memory.peak() or 0)
-    return Course({"head": _head(made, prepared, len(rows.encoded) * scale, tokens, reading, few, rows, recipe),
-                   "tune": tuned, "validate": validated}, saving, reading, peaks, kept, steps, tokens,
-                  plan.device, plan.precision, len(passes), len(made_updates), seen)
+    head = _head(made, prepared, len(rows.encoded) * scale, tokens, reading, few, rows, recipe)
+    weigh = _weighing(training, chosen, rows, plan.device)
+    return Course({"head": head, "weigh": weigh, "tune": tuned, "validate": validated}, saving, reading, peaks, kept,
+                  steps, tokens, plan.device, plan.precision, len(passes), len(made_updates), seen)
 
 
 def _scale(made: Ready, part: str, count: int) -> float:
@@ -185,6 +186,13 @@ def _updates(engine: Engine, short: Sequence[int]) -> list[tuple[Work, Seconds]]
             out.append((speed.work([short], engine.rows.sizes, 1), watch.read()))
         watch = Stopwatch()
     return out
+
+
+def _weighing(training: Speed, chosen: Sequence[Sequence[int]], rows: Rows, device: str) -> Seconds:
+    """Of the passes that the run makes before its first update to see whether it fits (`fits.weighed`)."""
+    long, short = chosen[:2]
+    passes = [] if device != "cpu" else [short, short, long]
+    return training.seconds(speed.work(passes, rows.sizes))
 
 
 class _One:

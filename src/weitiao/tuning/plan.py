@@ -8,16 +8,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from weitiao._version import __version__
 from weitiao.core import files
 from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
 from weitiao.recipe import Recipe, Tune, budget_seconds
+from weitiao.run import processor
 from weitiao.tasks import Encoded
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class Plan:
         evaluate_every: updates between validations (0: there are no validation rows).
         save_every: updates between checkpoints; 0: at validations, when the last is a minute old.
         fingerprint: what the result depends on; see `fingerprint`.
+        head: SHA-256 of head.safetensors, where a head was fitted first; "" elsewhere.
         reasons: why, one sentence a decision, in the user's language.
     """
 
@@ -47,6 +51,7 @@ class Plan:
     evaluate_every: int
     save_every: int
     fingerprint: dict[str, Any]
+    head: str
     reasons: dict[str, str]
 
     def validates(self, step: int) -> bool:
@@ -60,12 +65,20 @@ class Plan:
         return self.validates(step) and seconds_unsaved > PAUSE
 
     def write(self, folder: Path) -> None:
-        files.write_json(folder / FILE, asdict(self))
+        files.write_sealed(folder / FILE, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> Plan | None:
-        """The plan of a run that has begun, or None."""
-        return cls(**files.read_json(folder / FILE)) if (folder / FILE).is_file() else None
+        """The plan of a run that has begun, or None. Raises RunError `run.damaged`, `run.unreadable`."""
+        path = folder / FILE
+        if not path.is_file():
+            if any((folder / "checkpoints").glob("[0-9]*")):  # then there was one
+                raise files.damaged(path)
+            return None
+        try:
+            return cls(**files.read_sealed(path))
+        except TypeError as e:
+            raise files.unreadable(path, e) from e
 
 
 def steps(tune: Tune, per_epoch: int, validation_share: float, seconds_per_update: Callable[[], float]) -> int:
@@ -94,15 +107,19 @@ def evaluate_every(tune: Tune, total: int, per_epoch: int, rows: int) -> int:
     return max(-(-per_epoch // 2), -(-total // MOST_VALIDATIONS))
 
 
-def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]], ranks: int) -> dict[str, Any]:
-    """What a run's bytes depend on: recipe, encoded rows, base weights; processes, threads and instruction set."""
+def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]], tokenizer: str,
+                ranks: int) -> dict[str, Any]:
+    """What a run's bytes depend on: recipe, encoded rows, tokenizer, base weights; and what gives other last digits:
+    processes, threads, processor with its instruction set, versions."""
     data = hashlib.sha256()
     for part in rows:
         for row in part:
             data.update(repr((row.windows, row.types, row.target)).encode())
         data.update(b"\x00")
-    return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "model": _weights(model),
-            "ranks": ranks, "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability()}
+    return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "tokenizer": tokenizer, "model": _weights(model),
+            "ranks": ranks, "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability(),
+            "processor": processor(), "torch": torch.__version__, "transformers": version("transformers"),
+            "weitiao": __version__}
 
 
 def _weights(model: Model) -> str:
@@ -119,23 +136,28 @@ def _weights(model: Model) -> str:
     return found.hexdigest()[:16]
 
 
-def check_same(began: dict[str, Any], now: dict[str, Any], folder: Path, *, allow_inexact: bool) -> None:
-    """Raises RunError `run.changed` for another recipe, data or base, `run.inexact` for another machine."""
-    names = {"recipe": t("the recipe", "配方"), "data": t("the data", "数据"), "model": t("the base model", "基座模型")}
+def check_same(began: dict[str, Any], now: dict[str, Any], folder: Path, *, allow_inexact: bool) -> list[str]:
+    """What of the machine is another ("threads 1 → 2"), where that is allowed.
+
+    Raises RunError `run.changed` for another recipe, data, tokenizer or base, `run.inexact` for another machine.
+    """
+    names = {"recipe": t("the recipe", "配方"), "data": t("the data", "数据"),
+             "tokenizer": t("the tokenizer", "分词器"), "model": t("the base model", "基座模型")}
     changed = [names[k] for k in names if began[k] != now[k]]
     if changed:
         raise RunError("run.changed", t("changed since the run began: {x}", "自运行开始后已改变：{x}",
                                         x=", ".join(changed)), where=str(folder),
                        fix=t("start a new run with: weitiao tune", "请用 weitiao tune 重新开始"))
-    other = [f"{k} {began[k]} → {now[k]}" for k in ("ranks", "threads", "cpu") if began[k] != now[k]]
+    other = [f"{k} {began[k]} → {now[k]}" for k in began if k not in names and began[k] != now[k]]
     if other and not allow_inexact:
         raise RunError(
             "run.inexact",
             t("this machine computes other last digits than the one where the run began: {x}",
               "本机的计算末位与运行开始时不同：{x}", x=", ".join(other)), where=str(folder),
-            expected=t("the same number of processes and threads, and the same instruction set",
-                       "相同的进程数、线程数和指令集"),
+            expected=t("the same number of processes and threads, the same processor and versions",
+                       "相同的进程数、线程数、处理器和版本"),
             fix=t("set OMP_NUM_THREADS={n} and --nproc {r}, or accept a result that is not byte for byte the same: "
                   "--allow-inexact",
                   "请设 OMP_NUM_THREADS={n} 和 --nproc {r}，或用 --allow-inexact 接受不逐字节相同的结果",
                   n=began["threads"], r=began["ranks"]))
+    return other

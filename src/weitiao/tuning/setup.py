@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from weitiao.core import files
 from weitiao.core.errors import DataError, ModelError, RecipeError
 from weitiao.core.i18n import t
 from weitiao.core.plugins import nearest
@@ -29,7 +30,7 @@ from weitiao.tuning import attention, embeddings, fill, optim, precision, probe,
 from weitiao.tuning import plan as planning
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
-from weitiao.tuning.loop import Engine, Rows, accumulate
+from weitiao.tuning.loop import Engine, NonFinite, Rows, accumulate
 from weitiao.tuning.optim import Place
 from weitiao.tuning.plan import Plan
 from weitiao.tuning.ranks import ALONE, Ranks
@@ -44,7 +45,7 @@ TIMED = 4  # updates whose gradients are computed to see how fast it goes; the f
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is tuned on what: see `tuning.fit`. `home` is the run's `tune/`."""
+    """What is tuned on what: see `tuning.fit`. `home` is the run's `tune/`, `tokenizer` tells one from another."""
 
     recipe: Recipe
     home: Path
@@ -53,6 +54,7 @@ class Job:
     train: Rows
     validation: Rows
     ranks: Ranks = ALONE
+    tokenizer: str = ""
 
 
 def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple[Plan, Session]:
@@ -62,9 +64,11 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if not job.train.encoded:
         raise DataError("data.no_training_rows", t("there are no training rows", "没有训练行"))
     began = job.ranks.same(Plan.read(job.home))
-    now = planning.fingerprint(job.recipe, job.model, (job.train.encoded, job.validation.encoded), job.ranks.size)
-    if began:
-        planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact)
+    now = planning.fingerprint(job.recipe, job.model, (job.train.encoded, job.validation.encoded), job.tokenizer,
+                               job.ranks.size)
+    now["processor"] = job.ranks.same(now["processor"])  # of rank 0's host: others may have another
+    inexact = planning.check_same(began.fingerprint, now, job.home.parent, allow_inexact=allow_inexact) if began else []
+    refitted = job.ranks.first and _without_other_head(job, began)
     device = precision.device(began.device if began else tune.device)
     choice = job.ranks.same(precision.choose(began.precision if began else tune.precision, device,
                                              job.model.base.config.get_text_config().hidden_size))
@@ -78,7 +82,7 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if job.model.probes and tune.head_start != "random":
         with job.ranks.one_by_one():
             probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
-                        most_tokens=int(tune.micro_batch_tokens), path=job.home / "head.safetensors")
+                        most_tokens=int(tune.micro_batch_tokens), path=_head(job.home))
     plan = began or job.ranks.same(_plan(job, engine, choice, now))
     if job.ranks.first and not began:
         plan.write(job.home)
@@ -86,7 +90,25 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     engine.rate = lambda step: _number(tune.learning_rate) * schedule.factor(
         step, steps=plan.steps, warmup=warmup, kind=tune.schedule)
     average = Average(engine.weights.masters, tune.average) if tune.average else None
-    return plan, Session(job.home, engine, average, metric, tune.patience)
+    session = Session(job.home, engine, average, metric, tune.patience, tune.non_finite,
+                      plan.save_every if tune.non_finite == "roll_back" else 0)
+    session.inexact, session.refitted = inexact, refitted
+    return plan, session
+
+
+def _head(home: Path) -> Path:
+    return home / "head.safetensors"
+
+
+def _without_other_head(job: Job, began: Plan | None) -> bool:
+    """Remove a fitted head that is not the plan's: it is fitted again, to the same bytes. True where it was damaged;
+    without a plan it may be another machine's."""
+    head = _head(job.home)
+    if not head.is_file() or (began and files.sha256(head) == began.head):
+        return False
+    with files.writing(head):
+        head.unlink()
+    return began is not None
 
 
 def _begin_filling(job: Job, device: torch.device, *, bf16: bool) -> None:
@@ -98,7 +120,7 @@ def _begin_filling(job: Job, device: torch.device, *, bf16: bool) -> None:
                           fix=t("set tune.head_start=auto: the head is fitted first",
                                 "请设 tune.head_start=auto：先拟合该头"))
     fill.begin(job.model.to(device), job.task, job.train, device, seed=job.recipe.seed, bf16=bf16,
-               path=job.home / "head.safetensors")
+               path=_head(job.home))
 
 
 def _plan(job: Job, engine: Engine, choice: precision.Choice, fingerprint: dict[str, Any]) -> Plan:
@@ -106,7 +128,10 @@ def _plan(job: Job, engine: Engine, choice: precision.Choice, fingerprint: dict[
     steps = planning.steps(tune, per_epoch, rows / len(job.train.encoded), lambda: _seconds_per_update(engine))
     every = planning.evaluate_every(tune, steps, per_epoch, rows)
     save = 0 if tune.save_every == "auto" else tune.save_every
-    return Plan(str(engine.device), choice.name, steps, every, save, fingerprint, {"precision": choice.reason})
+    if tune.non_finite == "roll_back":  # where it goes back to must not depend on the time that passed
+        save = save or every or per_epoch
+    head = files.sha256(_head(job.home)) if _head(job.home).is_file() else ""
+    return Plan(str(engine.device), choice.name, steps, every, save, fingerprint, head, {"precision": choice.reason})
 
 
 def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engine:
@@ -211,7 +236,8 @@ def _seconds_per_update(engine: Engine) -> float:
     spent = []
     for step in some:
         start = time.perf_counter()
-        accumulate(engine, step, engine.batches(step))
+        with suppress(NonFinite):  # what becomes of it the loop decides
+            accumulate(engine, step, engine.batches(step))
         spent.append(time.perf_counter() - start)
     engine.weights.clear()
     return float(np.mean(spent[1:]))

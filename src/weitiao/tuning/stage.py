@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     decision = files.read_json(run.folder / "select" / "decision.json")
     validation = made.rows["validation"]
     outcome = fit(recipe, run.folder, model=made.model, task=task, train=made.rows["train"], validation=validation,
-                  on_event=on_event, allow_inexact=allow_inexact, ranks=ranks)
+                  on_event=on_event, allow_inexact=allow_inexact, ranks=ranks, tokenizer=_told_apart(made.tokenizer))
     if not ranks.first:
         return
     method = methods.load(recipe.method["name"])
@@ -80,6 +81,13 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                                       "weights": files.hashes(made.base.folder, "*.safetensors")}})
     if against := _account(run, decision["forecast"]):
         on_event(Note(against))
+
+
+def _told_apart(tokenizer: Any) -> str:
+    """A hash of its words, how it marks and what it adds; how it cuts texts shows in the encoded rows."""
+    facts = (type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), str(tokenizer.special_tokens_map),
+             str(tokenizer.chat_template), tokenizer.padding_side)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _account(run: Run, planned: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from weitiao.core import memory
+from weitiao.core.stopping import NEVER, Stop
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Outputs, Task
 from weitiao.tuning.batches import pack
@@ -22,21 +23,29 @@ from weitiao.tuning.loop import Rows
 from weitiao.tuning.ranks import ALONE, Ranks
 
 
+class Abandoned(Exception):
+    """A stop was asked for between two passes."""
+
+
 @torch.no_grad()
-def rows_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device, *,
-                  most_tokens: int, ranks: Ranks = ALONE) -> tuple[Outputs, float]:
+def rows_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device, *, most_tokens: int,
+                  ranks: Ranks = ALONE, stop: Stop = NEVER) -> tuple[Outputs, float]:
     """What the model says of each row (`Task.rows`), in the order of `rows`, and the mean loss: the same on every rank,
-    each of which makes some of the passes."""
+    each of which makes some of the passes. Raises Abandoned on all where one was asked to `stop`."""
     found: list[tuple[list[int], list[Any], float, float]] = []
     training, spare = model.training, memory.Spare()
     model.eval()
     passes = pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens)
     for numbers in (one for i, one in enumerate(passes) if ranks.own(i)):
+        if stop.asked:
+            break
         batch = rows.batch(numbers, task, device)
         logits = model(**{name: batch[name] for name in INPUTS if name in batch})
         found.append((numbers, list(task.rows(logits, batch)), float(task.loss_sum(logits, batch)), task.count(batch)))
         spare.release()
     model.train(training)
+    if ranks.total(stop.asked):
+        raise Abandoned
     parts = [part for own in ranks.gather(found) for part in own]
     said: list[Any] = [None] * len(rows.encoded)
     for numbers, told, _, _ in parts:

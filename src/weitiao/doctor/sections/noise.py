@@ -3,9 +3,9 @@
     noise.labels    431 of 5,452 (7.9 %) labels are doubtful to a linear model that had not seen them …      look
         train.jsonl:17   What is the capital of Peru ?   [HUM; LOC? 0.97]
 
-Out-of-fold confident learning (`_doubts`) on the frozen base model's features (`_features`); near copies and rows of
-one passage lie in one fold. Of numbers those are named that are far off. A list is a queue for reading, never a
-verdict: `MEASURED` says how much of such lists was truly wrong.
+Out-of-fold confident learning (`_doubts`) on the frozen base model's features (`_features`); near copies, and rows of
+one passage or group, lie in one fold. Of numbers those are named that are far off. A list is a queue for reading,
+never a verdict: `MEASURED` says how much of such lists was truly wrong.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from weitiao.doctor import Change, Finding, Reader, Seen, Spot, excerpt, judge, 
 from weitiao.doctor.sections import _doubts, _features
 from weitiao.example import Example
 from weitiao.prepare import comparing, nearby
+from weitiao.prepare.dividing import units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,11 +111,15 @@ def _known(seen: Seen, example: Example) -> bool:
     return True
 
 
-def _units(rows: Sequence[Example]) -> NDArray[np.int64]:
-    """(n,) equal for rows that say nearly the same, or belong to one passage."""
+def _units(rows: Sequence[Example], group: str) -> NDArray[np.int64]:
+    """(n,) equal for rows that say nearly the same, or belong to one passage or group."""
     keys = comparing.unit_keys(rows, [comparing.key(e) for e in rows])
     together = nearby.merged(keys, [nearby.judged(e) for e in rows])
-    return np.unique([key.hex() for key in together], return_inverse=True)[1]
+    found = sorted(units(rows, together, [""] * len(rows), group, ""), key=lambda u: u.key)
+    out = np.zeros(len(rows), np.int64)
+    for number, unit in enumerate(found):
+        out[list(unit.rows)] = number
+    return out
 
 
 class _Case(NamedTuple):
@@ -129,9 +134,9 @@ class _Case(NamedTuple):
 
 def _case(seen: Seen, rows: list[Example]) -> _Case:
     """Labels in fewer than five units cannot be judged: some fold's model would not know them."""
-    units, labels = _units(rows), seen.task.head().labels
+    whole, labels = _units(rows, seen.group), seen.task.head().labels
     seen_in: dict[str, set[int]] = {name: set() for name in labels}
-    for example, unit in zip(rows, units.tolist(), strict=True):
+    for example, unit in zip(rows, whole.tolist(), strict=True):
         for name in _names(example):
             seen_in[name].add(unit)
     names = [name for name in labels if len(seen_in[name]) >= _doubts.FOLDS]
@@ -141,9 +146,9 @@ def _case(seen: Seen, rows: list[Example]) -> _Case:
         y = np.zeros((len(rows), len(names)))
         for i, example in enumerate(rows):
             y[i, [number[name] for name in _names(example) if name in number]] = 1
-        return _Case(rows, units, y, names, rare)
+        return _Case(rows, whole, y, names, rare)
     kept = [i for i, e in enumerate(rows) if e.target in number]
-    return _Case([rows[i] for i in kept], units[kept], np.array([number[rows[i].target] for i in kept], np.int64),
+    return _Case([rows[i] for i in kept], whole[kept], np.array([number[rows[i].target] for i in kept], np.int64),
                  names, rare)
 
 
@@ -190,7 +195,7 @@ def _numbers(seen: Seen, rows: list[Example], reader: Reader | None, options: Op
     made = _features.features(seen, reader, rows)
     task: Any = seen.task  # one of numbers is a `TextTask`
     y = task.numbers([e.target for e in rows])
-    said = _doubts.out_of_fold(made.x, y, _units(rows), 1, "regression", seen.seed)[:, 0]
+    said = _doubts.out_of_fold(made.x, y, _units(rows, seen.group), 1, "regression", seen.seed)[:, 0]
     doubts = _doubts.number(y, said)
     mean, scale = seen.task.state()["mean"], seen.task.state()["scale"]
     spots = seen.spots("noise.numbers")

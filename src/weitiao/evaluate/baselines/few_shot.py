@@ -14,9 +14,9 @@ from typing import Any
 
 from weitiao.core import seeds
 from weitiao.evaluate.baselines import Baseline, Case, _frozen_language
+from weitiao.footprint import SHOTS
 
 TITLE = ("the base model with examples", "给出示例的基座模型")
-SHOTS = 4
 _FEWEST_SHOWN = 0.5  # of the room for tokens that examples may fill
 _NEXT = re.compile(r"\n\n|\nUser:")
 
