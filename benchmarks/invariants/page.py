@@ -142,7 +142,7 @@ def kill_cell(result: Sequence[Any]) -> str:
     return f"{said} ({saves} of the kills in a save)"
 
 
-OUTCOMES = {"identical": "identical", "different": "different", "refuses": "never resume: an error each time",
+OUTCOMES = {"identical": "identical", "different": "different", "refuses": "an error instead of resuming",
             "stuck": "hang", "identical, said": "identical, said so", "different, said": "different, with a warning"}
 
 
