@@ -46,11 +46,11 @@ def measured(folder: Path, kind: str) -> dict[str, Any]:
     return {"eval_loss": evaluated(case), "processes": {n: course(out) for n, out in once.items()}}
 
 
-def recipe(folder: Path, kind: str, *, train: str = "train.jsonl", **tune: Any) -> Recipe:
+def recipe(folder: Path, kind: str, **tune: Any) -> Recipe:
     """The folder's rows and base in float32, updates of 8 rows; no baselines, whose scores are not asked for here."""
     held_out = (str(folder / "eval.jsonl"),)
     return Recipe.build({
-        "data": {"train": (str(folder / train),), "validation": held_out, "test": held_out},
+        "data": {"train": (str(folder / "train.jsonl"),), "validation": held_out, "test": held_out},
         "check": {"mode": "off"}, "task": {"name": TASKS[kind]}, "model": {"name": str(folder / "model")},
         "tune": {"batch_size": 8, "precision": "fp32", "device": "cpu", **tune},
         "evaluate": {"baselines": (), "rows": 2}})

@@ -96,12 +96,11 @@ def evaluated(folder: Path, kind: str, size: int) -> float:
         return float(trainer.evaluate()["eval_loss"])
 
 
-def build(folder: Path, kind: str, out: str | Path, *, train: str = "train.jsonl", callbacks: Any = None,
-          **settings: Any) -> Trainer:
+def build(folder: Path, kind: str, out: str | Path, *, callbacks: Any = None, **settings: Any) -> Trainer:
     """The Trainer of that kind of model on the folder's rows; what `settings` leaves out is as it comes."""
     set_seed(1)
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    rows, held_out = read(folder / train), read(folder / "eval.jsonl")
+    rows, held_out = read(folder / "train.jsonl"), read(folder / "eval.jsonl")
     model, encode, collator = KINDS[kind](folder / "model", tokenizer, rows)
     seq2seq = model.config.is_encoder_decoder
     trainer, arguments = (Seq2SeqTrainer, Seq2SeqTrainingArguments) if seq2seq else (Trainer, TrainingArguments)
