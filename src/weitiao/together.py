@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from weitiao.core import files, launcher
-from weitiao.core.child import Child
+from weitiao.core.children import Child
 from weitiao.core.errors import RecipeError, RunError, TrainingError, WeitiaoError
 from weitiao.core.i18n import t
 from weitiao.events import Event, Note

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from weitiao.core.child import Child
+from weitiao.core.children import Child
 from weitiao.core.i18n import t
 from weitiao.events import Event, Note
 
