@@ -4,7 +4,6 @@ or cut off is named by the other."""
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -16,11 +15,10 @@ from typing import Any
 
 import host_target
 import pytest
+from forks import FORKS
 
 from weitiao.core import files
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["host_target"])
 PATIENCE = 60
 PORT = 29417
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WEITIAO_RANK_SECONDS": str(PATIENCE)}

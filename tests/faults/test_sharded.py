@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 import socket
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Any
 import pytest
 import sharded_target
 import torch
+from forks import FORKS
 from safetensors.torch import load_file
 
 from weitiao import pipeline, tasks
 from weitiao.recipe import Recipe
 from weitiao.run import Run
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["sharded_target"])
 
 
 def prepared(folder: Path, name: str, base: Path, method: str, **tune: Any) -> Path:
