@@ -23,6 +23,8 @@ from weitiao.core.i18n import t
 from weitiao.tuning.pulse import Pulse
 from weitiao.tuning.ranks import ALONE, Ranks
 
+_KEPT = "TORCHELASTIC_USE_AGENT_STORE"
+
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
@@ -55,16 +57,22 @@ def joined() -> Iterator[Ranks]:
 def _met() -> Any:
     """Join the process group; a store of our own among its ranks. Raises TrainingError `ranks.no_meeting`."""
     on_gpu, limit = torch.cuda.is_available(), timedelta(seconds=launcher.patience())
+    backend = "nccl" if on_gpu else "gloo"
+    # torchrun's agent keeps the store when it starts the job again: what was said before counts no more. torch itself
+    # would read the addresses of processes that are gone (2.13, `_create_c10d_store`).
+    attempt, kept = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), os.environ.get(_KEPT) == "True"
     if on_gpu:
         torch.cuda.set_device(launcher.local_rank())
     try:
-        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=limit)
+        if not kept:
+            dist.init_process_group(backend, timeout=limit)
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         own = dist.TCPStore(host, port, None, False, timeout=limit)  # type: ignore[attr-defined]
+        if kept:
+            dist.init_process_group(backend, store=dist.PrefixStore(f"ranks/{attempt}", own),  # type: ignore[attr-defined]
+                                    rank=launcher.rank(), world_size=launcher.size(), timeout=limit)
     except (RuntimeError, ValueError) as e:  # nobody there, a port in use, an address or a port missing
         raise _apart(str(e).splitlines()[0]) from e
-    # torchrun's agent keeps the store when it starts the job again: what was said before counts no more.
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return dist.PrefixStore(f"weitiao/{attempt}", own)  # type: ignore[attr-defined]
 
 
