@@ -118,7 +118,8 @@ class Run:
 
     def sweep(self) -> None:
         """Clear up after a killed worker. Only under the lock."""
-        for folder in (self.folder, *(self.folder / stage for stage in STAGES)):
+        files.sweep(self.folder)
+        for folder in [path for path in self.folder.iterdir() if path.is_dir()]:
             files.sweep(folder)
 
 

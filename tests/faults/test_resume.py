@@ -89,6 +89,14 @@ def test_what_a_killed_worker_left_in_the_run_is_cleared_up(run: Path, finished:
     assert digest(run) == digest(finished) and {p.name for p in run.glob(".*")} <= TIMED
 
 
+def test_and_in_the_folders_that_others_made(finished: Path, tmp_path: Path) -> None:
+    """The report writes the model card into the model's folder."""
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "model" / ".README.md.x.tmp").write_text("# ")
+    pipeline.resume(tmp_path / "run")
+    assert digest(tmp_path / "run") == digest(finished)
+
+
 def test_killed_before_tuning_it_says_so(begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = json.loads((begun / "manifest.json").read_text())
     run = Run.create(tmp_path / "run", (begun / "recipe.toml").read_text(), manifest["asked"], {"asked": manifest["asked"]})
