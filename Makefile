@@ -7,7 +7,7 @@ DEMO := samples/kdconv-utterance-zh
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test soak kills lint bench clean
+.PHONY: help demo test soak kills lint bench invariants clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make kills   200 kills over four tasks, by one process and two; benchmarks/results/kills.md"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench DATA=folder...   weitiao and transformers' Trainer in turns"
+	@echo "make invariants    what must be equal, measured on both: gradients, kills, flipped bits"
 
 demo: .venv/.weitiao
 	rm -rf runs/demo
@@ -40,6 +41,9 @@ lint: .venv/.dev
 # Runs for as long as the data needs: three turns of each side. DATA: folders with train.jsonl and test.jsonl.
 bench: .venv/.weitiao .peers/.done
 	$(BIN)/python benchmarks/classify.py $(if $(DATA),$(DATA),$(error name the folders: make bench DATA="folder..."))
+
+invariants: .venv/.weitiao .peers/.done
+	$(BIN)/python benchmarks/invariants
 
 clean:
 	rm -rf .venv .peers .kills

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import events
-from weitiao.core import files, memory
+from weitiao.core import files, launcher, memory
 from weitiao.core.errors import RecipeError, RunError
 from weitiao.core.i18n import t
 from weitiao.metrics import Score
@@ -92,15 +92,28 @@ def check(data: Paths, *, validation: Paths = (), test: Paths = (), recipe: Reci
                         tokenizer=tokenizer)
 
 
-def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None, *, processes: int = 1) -> Result:
-    """A new run of a whole recipe."""
+def start(recipe: Recipe, out: Path | None = None, on_event: OnEvent | None = None, *, processes: int = 1,
+          max_restarts: int = 0) -> Result:
+    """A new run of a whole recipe; that in `out` goes on where torchrun or SLURM has started the job again."""
     if not recipe.data.train:
         raise RecipeError("recipe.no_data", t("no training file is named", "没有指定训练文件"), where="data.train",
                           expected="weitiao tune reviews.csv")
+    if out and launcher.restarted() and _begun(out, recipe):
+        return resume(out, on_event, processes=processes, max_restarts=max_restarts)
     run = Run.create(out or next_folder(recipe, "runs"), recipe.to_toml(), recipe.hash, {"asked": recipe.hash})
     with run.lock():
         resolved = begin(recipe, run, on_event or _silent)
-        return _work(resolved, run, on_event or _silent, allow_inexact=False, processes=processes)
+        return _work(resolved, run, on_event or _silent, allow_inexact=False, processes=processes,
+                     max_restarts=max_restarts)
+
+
+def _begun(folder: Path, recipe: Recipe) -> bool:
+    """Is the run of this very recipe there? One that died before anything of value was in it is removed."""
+    if not (folder / "manifest.json").is_file() or (manifest := Run.open(folder).manifest)["asked"] != recipe.hash:
+        return False
+    if "resolved" not in manifest:
+        shutil.rmtree(folder)
+    return "resolved" in manifest
 
 
 def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
@@ -117,9 +130,9 @@ def begin(recipe: Recipe, run: Run, on_event: OnEvent) -> Recipe:
 
 
 def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact: bool = False,
-           processes: int = 1) -> Result:
+           processes: int = 1, max_restarts: int = 0) -> Result:
     """Go on with a run that was stopped, to the same bytes as if it had not been; a finished run is left as it is.
-    With as many `processes` as it was begun with.
+    With as many `processes` as it was begun with; where one of them is lost it starts again up to `max_restarts` times.
 
     Raises RunError: `run.changed` when its recipe or data are no longer those it began with, `run.unbegun` when it was
     killed before tuning.
@@ -141,20 +154,23 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, allow_inexact
                 path = run.folder / stage / name
                 if not path.is_file() or files.sha256(path) != digest:
                     raise _changed(path)
-        return _work(recipe, run, on_event or _silent, allow_inexact=allow_inexact, processes=processes)
+        return _work(recipe, run, on_event or _silent, allow_inexact=allow_inexact, processes=processes,
+                     max_restarts=max_restarts)
 
 
-def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool, processes: int) -> Result:
+def _work(recipe: Recipe, run: Run, on_event: OnEvent, *, allow_inexact: bool, processes: int,
+          max_restarts: int) -> Result:
     """The stages from tuning on; each is skipped when it is done for this recipe and data."""
     from weitiao import evaluate as evaluating
     from weitiao import report as reporting
-    from weitiao.together import together
-    from weitiao.tuning.stage import tune as tuning_stage
+    from weitiao import together
 
     with _stage(run, "tune", recipe.hash, on_event) as todo:
         if todo:
-            with together(run.folder, processes, allow_inexact=allow_inexact) as ranks:
-                tuning_stage(recipe, run, on_event=on_event, allow_inexact=allow_inexact, ranks=ranks)
+            together.tune(recipe, run, on_event, allow_inexact=allow_inexact, processes=processes,
+                          max_restarts=max_restarts)
+        elif launcher.size() > 1:
+            together.dismiss()
     with _stage(run, "evaluate", recipe.hash, on_event) as todo:
         if todo:
             evaluating.evaluate(recipe, run)
@@ -217,7 +233,9 @@ def _fits(recipe: Recipe, run: Run) -> None:
     from weitiao.tuning import fits
 
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    fits.bound(recipe, base, run.folder, splits.load_task(run)[1].head().kind)
+    # Among how many ranks the weights are parted is known when these have met: the stage tune looks again.
+    share = 0.0 if recipe.tune.shard == "full" else 1.0
+    fits.bound(recipe, base, run.folder, splits.load_task(run)[1].head().kind, share=share)
 
 
 @contextmanager

@@ -169,6 +169,8 @@ class Tune(Section):
     """auto: bf16 where this CPU or GPU gains by it, measured; fp16 on GPUs without bf16; else fp32."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
+    shard: Literal["none", "full"] = "none"
+    """full: several processes part weights, gradients and moments among them (FSDP2), for models too large for one."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
     evaluate_every: Count | Auto = "auto"

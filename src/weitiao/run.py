@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +125,8 @@ class Run:
 
 def machine() -> dict[str, Any]:
     """Versions and hardware that a result depends on."""
+    from importlib.metadata import PackageNotFoundError, version
+
     libraries = {}
     for name in _LIBRARIES:
         try:

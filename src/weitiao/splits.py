@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from weitiao import tasks
 from weitiao.core import files
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")
+_GROUP = 65_536  # rows of a row group: what a reader has to hold
+_READ = 4096  # rows that are objects at a time
 
 
 def write(path: Path, examples: Sequence[Example]) -> None:
@@ -31,14 +34,22 @@ def write(path: Path, examples: Sequence[Example]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    schema = pa.schema([(name, pa.string()) for name in ("id", "inputs", "target", "source", "meta")])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, len(examples), _GROUP):
+            writer.write_table(_table(examples[start : start + _GROUP], schema))
+
+
+def _table(examples: Sequence[Example], schema: Any) -> Any:
+    import pyarrow as pa
+
     def column(name: str) -> list[str]:
         return [json.dumps(getattr(e, name), ensure_ascii=False) for e in examples]
 
-    table = pa.table({
+    return pa.table({
         "id": [e.id for e in examples], "inputs": column("inputs"), "target": column("target"),
         "source": [e.source for e in examples], "meta": column("meta"),
-    })
-    pq.write_table(table, path)
+    }, schema)
 
 
 def read(path: Path) -> Iterator[Example]:
@@ -47,12 +58,16 @@ def read(path: Path) -> Iterator[Example]:
     import pyarrow.parquet as pq
 
     try:
-        for batch in pq.ParquetFile(path).iter_batches():
+        for batch in pq.ParquetFile(path).iter_batches(_READ):
             for r in batch.to_pylist():
                 yield _example(r)
     except (OSError, pa.ArrowInvalid, KeyError, ValueError) as e:
-        raise RunError("run.unreadable", t("cannot be read: {e}", "无法读取：{e}", e=e), where=str(path),
-                       fix=t("run the command again with another --out", "请换一个 --out 重新运行")) from e
+        raise _unreadable(path, e) from e
+
+
+def _unreadable(path: Path, e: Exception) -> RunError:
+    return RunError("run.unreadable", t("cannot be read: {e}", "无法读取：{e}", e=e), where=str(path),
+                    fix=t("run the command again with another --out", "请换一个 --out 重新运行"))
 
 
 def _example(r: Mapping[str, Any]) -> Example:
@@ -60,10 +75,14 @@ def _example(r: Mapping[str, Any]) -> Example:
 
 
 def count(path: Path) -> int:
-    """Rows of one file."""
+    """Rows of one file. Raises RunError `run.unreadable`."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return int(pq.read_metadata(path).num_rows)
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid) as e:
+        raise _unreadable(path, e) from e
 
 
 def some(path: Path, places: NDArray[np.int64]) -> Iterator[Example]:
@@ -77,6 +96,72 @@ def some(path: Path, places: NDArray[np.int64]) -> Iterator[Example]:
 def load(run: Run, part: str) -> list[Example]:
     """One part of a run's data: "train", "validation" or "test"."""
     return list(read(run.folder / "prepare" / f"{part}.parquet"))
+
+
+class Stored(Sequence[Example]):
+    """The rows of one file, read whenever they are asked for: of a million of them none is held.
+
+    A place far behind takes as long as reading up to it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._count = path, count(path)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Example]:
+        return read(self.path)
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Example]: ...
+
+    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+        if isinstance(place, slice):
+            return list(islice(self, *place.indices(self._count)))
+        return next(islice(self, range(self._count)[place], None))
+
+
+class Column(Sequence[Any]):
+    """One value of some rows of a file, read whenever it is asked for.
+
+    Args:
+        path: as `write` wrote it.
+        name: "source", or "target".
+        places: which row each is of, in any order.
+    """
+
+    def __init__(self, path: Path, name: str, places: NDArray[np.int64]) -> None:
+        self.path, self.name, self.places = path, name, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._read(self.places))
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Any]: ...
+
+    def __getitem__(self, place: int | slice) -> Any:
+        return self._read(self.places[place]) if isinstance(place, slice) else self._read(self.places[[place]])[0]
+
+    def _read(self, places: NDArray[np.int64]) -> list[Any]:
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(self.path, columns=[self.name]).column(0).take(places).to_pylist()
+        return found if self.name == "source" else [json.loads(x) for x in found]
+
+
+def stored(run: Run, part: str) -> Stored:
+    """What `load` gives, left on the disk."""
+    return Stored(run.folder / "prepare" / f"{part}.parquet")
 
 
 def write_task(path: Path, name: str, task: tasks.Task) -> None:

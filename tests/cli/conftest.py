@@ -47,16 +47,20 @@ class Started:
     recipes: list[Recipe] = field(default_factory=list)
     resumed: list[tuple[Path, bool]] = field(default_factory=list)
     processes: list[int] = field(default_factory=list)
+    restarts: list[int] = field(default_factory=list)
     fails_with: BaseException | None = None
     fails_at: str = "tune"
 
-    def start(self, recipe: Recipe, out: Path | None, on_event: OnEvent, *, processes: int) -> Result:
+    def start(self, recipe: Recipe, out: Path | None, on_event: OnEvent, *, processes: int, max_restarts: int) -> Result:
         self.recipes.append(recipe)
         self.processes.append(processes)
+        self.restarts.append(max_restarts)
         return self._work(recipe, out or Path("runs/reviews-1"), on_event)
 
-    def resume(self, folder: Path, on_event: OnEvent, *, allow_inexact: bool, processes: int) -> Result:
+    def resume(self, folder: Path, on_event: OnEvent, *, allow_inexact: bool, processes: int,
+               max_restarts: int) -> Result:
         self.processes.append(processes)
+        self.restarts.append(max_restarts)
         self.resumed.append((folder, allow_inexact))
         return self._work(Recipe().updated({"data": {"train": ["reviews.csv"]}}), folder, on_event)
 

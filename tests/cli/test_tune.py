@@ -111,6 +111,19 @@ def test_resume_takes_nothing_else(weitiao: Weitiao, pipeline: Started) -> None:
         assert code == 2 and error_of(out)["code"] == "cli.resume_takes_no_settings"
 
 
+def test_restarts_need_ranks_to_lose_and_a_run_to_find_again(weitiao: Weitiao, pipeline: Started,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    assert weitiao("tune", "reviews.csv", "--nproc", "2", "--max-restarts", "3")[0] == 0
+    assert weitiao("tune", "--resume", "runs/a", "--nproc", "2", "--max-restarts", "1")[0] == 0
+    assert pipeline.restarts == [3, 1]
+    code, out, _ = weitiao("tune", "reviews.csv", "--max-restarts", "1", "--json")
+    assert code == 2 and error_of(out)["code"] == "cli.restarts_alone"
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "1")
+    code, out, _ = weitiao("tune", "reviews.csv", "--json")
+    assert code == 2 and error_of(out)["code"] == "cli.restarts_need_out"
+    assert weitiao("tune", "reviews.csv", "--out", "runs/b")[0] == 0
+
+
 def test_an_error_keeps_its_class_exit_code(weitiao: Weitiao, pipeline: Started) -> None:
     pipeline.fails_with = DataError("data.one_class", "one class only", fix="add rows", where="a.csv")
     code, out, err = weitiao("tune", "reviews.csv")

@@ -14,9 +14,10 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_HERE), str(_HERE.parent), os.environ.get("PYTHONPATH")]))
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["target", "rank_target"])
+TARGETS = ["target", "rank_target", "sharded_target", "host_target"]
+FORKS.set_forkserver_preload(TARGETS)  # there is one server for all: the last list set is that of all tests
 
 
 def ready() -> None:
     """Ends well in a process that has nothing left to import."""
-    sys.exit("target" not in sys.modules or "rank_target" not in sys.modules)
+    sys.exit(any(name not in sys.modules for name in TARGETS))

@@ -18,7 +18,7 @@ from tuning_case import Case
 from weitiao.core.errors import WeitiaoError
 from weitiao.events import Event, Note, Progress
 from weitiao.tuning import fit
-from weitiao.tuning.ranks import joined
+from weitiao.tuning.meeting import joined
 
 # 60 rows in updates of 14: the last one of an epoch holds 4, and its passes are not as many as the ranks may be.
 SETTINGS = {"epochs": 2.0, "batch_size": 14, "evaluate_every": 5, "save_every": 2, "head_start": "probe"}

@@ -137,6 +137,15 @@ def test_a_run_that_misses_a_file_is_refused(make_run: Make, tmp_path: Path) -> 
     assert e.value.code == "run.unreadable"
 
 
+@pytest.mark.parametrize("damage", [b"sebonds", b"\xf3econds"])
+def test_a_damaged_clock_costs_a_duration_and_nothing_else(make_run: Make, tmp_path: Path, damage: bytes) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(make_run("classify"), folder)
+    clock = folder / "tune" / "timing.jsonl"
+    clock.write_bytes(clock.read_bytes().replace(b"seconds", damage, 1))
+    assert "1 lines of timing.jsonl are damaged" in _again(folder, "en")
+
+
 def test_the_same_run_gives_the_same_page(make_run: Make) -> None:
     folder = make_run("number")
     assert _again(folder, "en") == _again(folder, "en")

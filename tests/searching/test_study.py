@@ -69,6 +69,20 @@ def test_another_process_would_try_the_same_next(tmp_path: Path) -> None:
     assert history(study(tmp_path / "a")) == history(study(tmp_path / "b"))
 
 
+def test_two_at_once_begin_with_the_settings_of_one(tmp_path: Path) -> None:
+    """Those that are drawn at random; what is learnt from them depends on what has ended."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    run(study(tmp_path / "a"), 12)
+    one, other = study(tmp_path / "b"), study(tmp_path / "b")
+    for _ in range(6):
+        with one.claim() as first, other.claim() as second:
+            one.tell(first, value(first.params))
+            other.tell(second, value(second.params))
+    a, b = ([x.params for x in study(tmp_path / name).trials] for name in "ab")
+    assert a[:8] == b[:8] and a != b
+
+
 def test_it_learns(tmp_path: Path) -> None:
     found = study(tmp_path)
     run(found, 40)

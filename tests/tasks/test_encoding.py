@@ -76,7 +76,7 @@ def test_no_room_and_no_tokens_are_said(tiny_tokenizer: Any) -> None:
     class Silent:
         """A decoder's tokenizer, which adds nothing to a text that it drops."""
 
-        is_fast = True
+        is_fast = False
 
         def num_special_tokens_to_add(self, pair: bool) -> int:
             return 0

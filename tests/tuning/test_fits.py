@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tuning_case import Case, make_recipe
-from weitiao import footprint, models
+from weitiao import footprint, models, tuning
 from weitiao.core import room
 from weitiao.core.errors import TrainingError
+from weitiao.events import Progress
 from weitiao.footprint import Spot
 from weitiao.models import needs
 from weitiao.models.needs import Shape
@@ -181,6 +182,26 @@ def test_the_longest_pass_is_weighed_and_refused_before_the_first_update(
             fits.weighed(recipe, engine, 10, "sequence", machine(tmp_path / "b", 2048))
         assert e.value.code == "plan.no_memory" and "free memory" in str(e.value)
         assert all(bool((p == before[n]).all()) and p.grad is None for n, p in engine.weights.masters.items())
+
+
+def test_only_where_room_is_ample_the_first_update_comes_before_the_weighing(
+        case: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = case(rows=40)
+    with ExitStack() as stack:
+        engine = setting.engine(stack, tmp_path / "tune")
+        assert fits.ample(resolved(), engine, 10, "sequence", machine(tmp_path / "a", 100 * GB))
+        assert not fits.ample(resolved(), engine, 10, "sequence", machine(tmp_path / "b", GB // 1000))
+    for ample in (False, True):
+        made: list[Progress] = []
+
+        def refuse(*_: object, made: list[Progress] = made) -> None:
+            raise TrainingError("plan.no_memory", f"after {len(made)}")
+
+        monkeypatch.setattr(fits, "ample", lambda *_, ample=ample: ample)
+        monkeypatch.setattr(fits, "weighed", refuse)
+        with pytest.raises(TrainingError, match=f"after {int(ample)}"):
+            tuning.fit(folder=tmp_path / str(ample), on_event=lambda e, made=made: made.append(e)
+                       if isinstance(e, Progress) else None, **setting.inputs())
 
 
 def test_the_longest_pass_is_the_one_with_the_most_work(case: Callable[..., Case], tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ class Case:
         """The recipe in float32 and without dropout, with a drawn head where a fitted one would only take time."""
         method = {k: 0.0 if k == "dropout" else v for k, v in self.recipe.method.items()}
         fills = self.task().head().kind == "corpus"  # there, a head that is needed must be fitted
-        settled = {"precision": "fp32", "device": "cpu", "time": "", "head_start": "auto" if fills else "random"}
+        settled = {"precision": "fp32", "device": "cpu", "time": "", "shard": "none",
+                   "head_start": "auto" if fills else "random"}
         return self.recipe.updated({"model": {"dropout": 0.0}, "method": method, "tune": {**settled, **tune}})
 
     def ready(self, recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]] | None = None) -> Ready:

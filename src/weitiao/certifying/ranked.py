@@ -20,7 +20,7 @@ from weitiao.core import launcher
 from weitiao.core.errors import TrainingError
 from weitiao.core.i18n import t
 from weitiao.together import meeting
-from weitiao.tuning.ranks import joined
+from weitiao.tuning.meeting import joined
 
 _FILE = "ranks.safetensors"
 

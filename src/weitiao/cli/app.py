@@ -8,7 +8,21 @@ import typer
 
 from weitiao import screen
 from weitiao._version import __version__
-from weitiao.cli import certify, check, evaluate, models, plan, predict, recipe, reproduce, runs, search, show, tune
+from weitiao.cli import (
+    bench,
+    certify,
+    check,
+    evaluate,
+    models,
+    plan,
+    predict,
+    recipe,
+    reproduce,
+    runs,
+    search,
+    show,
+    tune,
+)
 from weitiao.cli.options import Lang
 from weitiao.core.i18n import t
 
@@ -49,6 +63,8 @@ _COMMANDS = (
     (app, "certify", certify.certify, t("Measure on a finished run what must be equal.",
                                         "在已完成的运行上测量应当相等之处。")),
     (app, "reproduce", reproduce.reproduce, t("Run it again and compare.", "重新运行并比较结果。")),
+    (app, "bench", bench.bench, t("Measure the machine, and how near a run comes to its limits.",
+                                  "测量本机，以及一次运行离其极限有多近。")),
     (app, "runs", runs.runs, t("List the runs of a folder.", "列出目录中的运行。")),
     (app, "models", models.models, t("List the base models that are at hand.", "列出可用的基座模型。")),
     (shows, "data", show.data, t("Rows as they are read, and what is learnt of them.",

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weitiao import predicting
 from weitiao.cli.options import Columns, Device, Encoding, Format, Json, Lang, Quiet, pairs
 from weitiao.core.errors import RowError
 from weitiao.core.i18n import t
-from weitiao.formats import BadRow
-from weitiao.run import Run
 from weitiao.screen import Screen
 
 if TYPE_CHECKING:
     from weitiao.bundle import Bundle
     from weitiao.example import Example
+    from weitiao.predicting import Rows
     from weitiao.tasks import Noun, Task
 
 
@@ -36,6 +34,9 @@ def evaluate(
     lang: Lang = None,
 ) -> None:
     """One parameter a flag; see `weitiao evaluate --help`."""
+    from weitiao import predicting
+    from weitiao.run import Run
+
     rows = predicting.Rows(tuple(files), format, encoding, pairs(columns, "--columns"))
     rows.check()
     if baselines:
@@ -52,12 +53,15 @@ def evaluate(
         _show(screen, scores, reasons, tuned.task.noun)
 
 
-def _read(tuned: Bundle, rows: predicting.Rows) -> tuple[list[Example], list[str]]:
+def _read(tuned: Bundle, rows: Rows) -> tuple[list[Example], list[str]]:
     """The rows that can be used, and a reason for each that cannot."""
+    from weitiao.formats import BadRow
+    from weitiao.predicting import reason
+
     examples, reasons = [], []
     for row in rows.named_for(tuned):
         if isinstance(row, BadRow):
-            reasons.append(f"{row.file}:{row.line}: {predicting.reason(row)}")
+            reasons.append(f"{row.file}:{row.line}: {reason(row)}")
             continue
         try:
             examples.append(tuned.read(row))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weitiao import predicting
 from weitiao.cli.guard import UsageError
 from weitiao.cli.options import Columns, Device, Encoding, Format, Json, Lang, Quiet, pairs
 from weitiao.core.errors import DataError, RowError
@@ -17,6 +16,7 @@ from weitiao.screen import Screen, to_stderr
 
 if TYPE_CHECKING:
     from weitiao.bundle import Bundle
+    from weitiao.predicting import Rows
 
 _TELL = 256  # rows between signs of life
 
@@ -28,7 +28,7 @@ def predict(
         "A text instead of a file; twice for a model that reads pairs.", "直接给文本；句对模型给两次。"))] = None,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help=t(
         "Where predictions go: .csv, .tsv, .jsonl, .parquet; - prints them.",
-        "输出文件：.csv、.tsv、.jsonl、.parquet；- 为标准输出。"))] = predicting.STDOUT,
+        "输出文件：.csv、.tsv、.jsonl、.parquet；- 为标准输出。"))] = "-",
     to: Annotated[str, typer.Option(metavar="NAME", help=t(
         "Form of the output; else by its ending.", "输出格式；默认按扩展名。"))] = "",
     format: Format = "auto",
@@ -43,6 +43,8 @@ def predict(
     if bool(files) == bool(text):
         raise UsageError("cli.files_or_text", t("give a file or --text", "请给出文件或 --text（二选一）"),
                          where="weitiao predict", expected="weitiao predict RUN reviews.csv -o predictions.csv")
+    from weitiao import predicting
+
     form = predicting.kind_of(out, to or ("jsonl" if as_json and out == predicting.STDOUT else ""))
     predicting.refuse_overwriting(out, files or [])
     with Screen(quiet=quiet, as_json=as_json) as screen:
@@ -83,7 +85,9 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
 
 
-def _file(run: Path, device: str, rows: predicting.Rows, out: str, form: str, screen: Screen) -> None:
+def _file(run: Path, device: str, rows: Rows, out: str, form: str, screen: Screen) -> None:
+    from weitiao import predicting
+
     rows.check()
     model = predicting.load(run, device)
     start = time.perf_counter()

@@ -74,6 +74,8 @@ def search(
     seed: Seed = None,
     device: Device = "",
     hub: Hub = "",
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help=t(
+        "Processes on this machine that try at once.", "在本机上同时试验的进程数。"))] = 1,
     resume: Annotated[Path | None, typer.Option(metavar="SEARCH", help=t(
         "Continue a search, or help with it: several processes may.", "继续一次搜索；也可多个进程同时参与。"))] = None,
     as_json: Json = False,
@@ -91,7 +93,8 @@ def search(
         _only_resume(asked, languages, recipe, set_, out, space, budget, no_final)
         from weitiao import searching
 
-        return _work(lambda show: searching.resume(resume, show, began=_BEGAN), resume, quiet, as_json)
+        return _work(lambda show: searching.resume(resume, show, workers=workers, began=_BEGAN), resume, quiet,
+                     as_json)
     if not budget:
         raise UsageError("cli.no_budget", t("how long may it take?", "缺少时间预算"), where="--budget",
                          expected="weitiao search reviews.csv --budget 1h",
@@ -100,7 +103,7 @@ def search(
     from weitiao import searching
 
     return _work(lambda show: searching.start(settings, budget, space=space, out=out, final=not no_final,
-                                              on_event=show, began=_BEGAN), None, quiet, as_json)
+                                              workers=workers, on_event=show, began=_BEGAN), None, quiet, as_json)
 
 
 def _work(go: Callable[[Callable[[events.Event], None]], Found], resumed: Path | None, quiet: bool,

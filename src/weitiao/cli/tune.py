@@ -30,7 +30,7 @@ from weitiao.cli.options import (
 )
 from weitiao.cli.settings import anything, named, recipe_of, spoken
 from weitiao.core.i18n import t
-from weitiao.core.launcher import rank
+from weitiao.core.launcher import may_restart, rank
 from weitiao.core.stopping import exit_code, raising
 from weitiao.screen import Screen, program, quoted
 
@@ -64,6 +64,9 @@ def tune(
     hub: Hub = "",
     nproc: Annotated[int, typer.Option("--nproc", metavar="N", min=1, help=t(
         "Processes on this machine that tune together.", "在本机上共同训练的进程数。"))] = 1,
+    max_restarts: Annotated[int, typer.Option("--max-restarts", metavar="K", min=0, help=t(
+        "Start again from the last checkpoint when a process of --nproc is lost, at most K times.",
+        "--nproc 的某个进程失联时，从最近的检查点重新开始，最多 K 次。"))] = 0,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help=t(
         "Continue a run that was stopped.", "继续被中断的运行。"))] = None,
     allow_inexact: Annotated[bool, typer.Option("--allow-inexact", help=t(
@@ -79,6 +82,7 @@ def tune(
 
         assist()
         return 0
+    _restartable(nproc, max_restarts, kept=out is not None or resume is not None)
     asked = {"data": {"train": data, "validation": validation, "test": test,
                       "columns": pairs(columns, "--columns"),
                       "format": named(format), "encoding": named(encoding)},
@@ -89,12 +93,13 @@ def tune(
         _only_resume({**asked, **languages}, recipe, set_, out)
         from weitiao import pipeline
 
-        return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact, processes=nproc),
-                     resume, quiet, as_json)
+        return _work(lambda show: pipeline.resume(resume, show, allow_inexact=allow_inexact, processes=nproc,
+                                                  max_restarts=max_restarts), resume, quiet, as_json)
     settings = spoken(recipe_of(recipe, asked, set_ or []), languages)
     from weitiao import pipeline
 
-    return _work(lambda show: pipeline.start(settings, out, show, processes=nproc), None, quiet, as_json)
+    return _work(lambda show: pipeline.start(settings, out, show, processes=nproc, max_restarts=max_restarts), None,
+                 quiet, as_json)
 
 
 def _work(go: Callable[[Callable[[events.Event], None]], Result], resumed: Path | None, quiet: bool,
@@ -138,6 +143,21 @@ def _files(folder: Path) -> tuple[str, str]:
 
     data = Recipe.read(folder / "recipe.toml").data
     return data.train[0], next(iter(data.test), "")
+
+
+def _restartable(nproc: int, max_restarts: int, *, kept: bool) -> None:
+    """Restarts need other processes of ours, and torchrun's own a folder whose name is known beforehand."""
+    if max_restarts and nproc == 1:
+        raise UsageError("cli.restarts_alone", t("without --nproc no other process can be lost",
+                                                 "没有 --nproc 时，不存在会失联的其他进程"), where="--max-restarts",
+                         expected="weitiao tune reviews.csv --nproc 2 --max-restarts 1",
+                         fix=t("under torchrun give --max-restarts to torchrun itself",
+                               "使用 torchrun 时，请把 --max-restarts 交给 torchrun"))
+    if may_restart() and not kept:
+        raise UsageError("cli.restarts_need_out", t("a job that torchrun starts again must find its run",
+                                                    "torchrun 重新启动任务后须能找到原来的运行"), where="--out",
+                         expected="torchrun --max-restarts 1 … -m weitiao tune reviews.csv --out runs/reviews",
+                         fix=t("give the run's folder with --out", "请用 --out 指定运行目录"))
 
 
 def _only_resume(asked: dict[str, Any], *others: object) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao.core import seeds
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
+from weitiao.models import _folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,9 +44,10 @@ def config(folder: Path) -> Any:
     lies beside such weights for others is never run."""
     from transformers import AutoConfig
 
-    from weitiao.models import ssru
+    if _folder.config(folder)["model_type"] in _folder.OWN:
+        from weitiao.models import ssru
 
-    ssru.register()
+        ssru.register()
     return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 

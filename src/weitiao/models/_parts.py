@@ -77,9 +77,9 @@ class Model(nn.Module):
         pooler; absent where there is none), the head. Every parameter is in exactly one group."""
         head = self.head_parameters()
         taken = {id(p) for p in head}
-        stacks = _stacks(self.base)
-        starts = {prefix: 1 + sum(depth for _, depth in stacks[:i]) for i, (prefix, _) in enumerate(stacks)}
-        groups: list[list[nn.Parameter]] = [[] for _ in range(2 + sum(depth for _, depth in stacks))]
+        found_in = stacks(self.base)
+        starts = {prefix: 1 + sum(depth for _, depth in found_in[:i]) for i, (prefix, _) in enumerate(found_in)}
+        groups: list[list[nn.Parameter]] = [[] for _ in range(2 + sum(depth for _, depth in found_in))]
         seen = False
         for name, parameter in self.base.named_parameters():
             at = next((start + int(found[1]) for prefix, start in starts.items()
@@ -119,7 +119,7 @@ class Model(nn.Module):
         return next(self.parameters()).device
 
 
-def _stacks(base: Any) -> list[tuple[str, int]]:
+def stacks(base: Any) -> list[tuple[str, int]]:
     """Name and number of each stack of layers, outermost lists of modules first come first: an encoder-decoder has
     two, ALBERT's layers are shared and stand in one."""
     lists = [(n, len(m)) for n, m in base.named_modules() if isinstance(m, nn.ModuleList) and len(m)]

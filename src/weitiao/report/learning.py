@@ -34,6 +34,7 @@ class Course:
         seconds: of training, without the pauses between resumptions.
         left_out: updates that were not made, as their loss or gradient was no finite number.
         inexact: what was another machine's when the run was gone on with.
+        unreadable: lines of timing.jsonl.
     """
 
     updates: list[Mapping[str, Any]]
@@ -41,24 +42,36 @@ class Course:
     seconds: float
     left_out: int
     inexact: tuple[str, ...]
+    unreadable: int
 
 
 def read(folder: Path) -> Course:
     """The run's `tune/`."""
-    lines = _lines(folder / "metrics.jsonl")
+    lines, (timing, unreadable) = _lines(folder / "metrics.jsonl"), _timing(folder / "timing.jsonl")
     return Course([x for x in lines if "loss" in x], {x["step"]: x["validation"] for x in lines if "validation" in x},
-                  _seconds(_lines(folder / "timing.jsonl")), sum("left_out" in x for x in lines),
-                  tuple(files.read_sealed(folder / "outcome.json")["inexact"]))
+                  _seconds(timing), sum("left_out" in x for x in lines),
+                  tuple(files.read_sealed(folder / "outcome.json")["inexact"]), unreadable)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(x) for x in path.read_text(encoding="utf-8").split("\n") if x]
 
 
-def _seconds(timing: list[dict[str, Any]]) -> float:
+def _timing(path: Path) -> tuple[list[float], int]:
+    """The clock at each update, and how many lines cannot be read: nothing but a duration hangs on this file, and no
+    seal guards it."""
+    found, unreadable = [], 0
+    for line in path.read_bytes().splitlines():
+        try:
+            found.append(float(json.loads(line)["seconds"]))
+        except (ValueError, KeyError, TypeError):
+            unreadable += 1
+    return found, unreadable
+
+
+def _seconds(timing: list[float]) -> float:
     """The clock starts anew with each resumption: add up where it falls."""
-    last = [a["seconds"] for a, b in pairwise(timing) if b["seconds"] < a["seconds"]]
-    return float(sum(last) + (timing[-1]["seconds"] if timing else 0.0))
+    return sum(a for a, b in pairwise(timing) if b < a) + (timing[-1] if timing else 0.0)
 
 
 def learning(course: Course, best_step: int, chosen_by: str) -> Learning:
@@ -88,6 +101,9 @@ def _otherwise(course: Course) -> str:
     if course.inexact:
         text += t("It was gone on with elsewhere ({x}): another run will not give the same bytes. ",
                   "曾在不同环境下继续（{x}）：重新运行不会得到相同的字节。", x=", ".join(course.inexact))
+    if course.unreadable:
+        text += t("{n} lines of timing.jsonl are damaged: the time is that of the others. ",
+                  "timing.jsonl 有 {n} 行损坏：用时按其余各行计算。", n=course.unreadable)
     return text
 
 

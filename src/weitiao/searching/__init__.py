@@ -13,7 +13,10 @@
 >>> found.verdict
 'the search gained +0.4 ± 0.5 points on 1,000 validation rows, 3 seeds (p=0.091): keep the default'
 
-A search that was stopped or killed goes on with `resume`, also in several processes at once.
+A search that was stopped or killed goes on with `resume`, also in several processes at once (`workers`). What two of
+them try is not what one would: trial 0 and the settings of the first trials, which are drawn at random, follow from the
+seed alone; which trials are stopped early, what the sampler draws after them, and how many fit into the budget depend
+on what has ended by then. A trial with the same settings and as many threads has the same value.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ class Found:
 
 
 def search(data: Paths, *, budget: str, validation: Paths = (), test: Paths = (), recipe: Recipe | None = None,
-           space: str | Path | None = None, out: str | Path | None = None, final: bool = True,
+           space: str | Path | None = None, out: str | Path | None = None, final: bool = True, workers: int = 1,
            on_event: OnEvent | None = None, **settings: Any) -> Found:
     """Look for better settings than the default's within a budget of time.
 
@@ -67,6 +70,7 @@ def search(data: Paths, *, budget: str, validation: Paths = (), test: Paths = ()
         space: an edited space.toml; by default the task's and the method's own.
         out: a new folder; by default `searches/<name of the file>-<number>`.
         final: tune the chosen recipe in full at the end and judge it on the test rows.
+        workers: processes that try at once; they share out the processor's threads.
         on_event: called with each `weitiao.events.Event`.
 
     Raises:
@@ -75,11 +79,11 @@ def search(data: Paths, *, budget: str, validation: Paths = (), test: Paths = ()
     base = recipe or Recipe()
     return start(base.updated(shorthands(data, validation, test, settings)), budget,
                  space=None if space is None else Path(space), out=None if out is None else Path(out), final=final,
-                 on_event=on_event)
+                 workers=workers, on_event=on_event)
 
 
 def start(recipe: Recipe, budget: str, *, space: Path | None = None, out: Path | None = None, final: bool = True,
-          on_event: OnEvent | None = None, began: float | None = None) -> Found:
+          workers: int = 1, on_event: OnEvent | None = None, began: float | None = None) -> Found:
     """A new search around a whole recipe. `began` (`time.monotonic()`) is when the budget begins; now by default."""
     from weitiao.searching.space import Space
 
@@ -105,10 +109,11 @@ def start(recipe: Recipe, budget: str, *, space: Path | None = None, out: Path |
         except BaseException:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
-    return _work(run, on_event or _silent, began)
+    return _work(run, on_event or _silent, began, workers)
 
 
-def resume(folder: str | Path, on_event: OnEvent | None = None, *, began: float | None = None) -> Found:
+def resume(folder: str | Path, on_event: OnEvent | None = None, *, workers: int = 1,
+           began: float | None = None) -> Found:
     """Go on with a search, or help other processes that work on it; one that has ended is left as it is.
 
     Raises RunError: `search.missing`; `run.changed` when its recipe, its space or its data are no longer those it began
@@ -122,7 +127,7 @@ def resume(folder: str | Path, on_event: OnEvent | None = None, *, began: float 
                                            "这里没有搜索，或刚刚开始"), where=str(folder),
                        fix=t("begin one with: weitiao search DATA --budget 1h",
                              "用 weitiao search 数据 --budget 1h 开始"))
-    return _work(run, on_event or _silent, began)
+    return _work(run, on_event or _silent, began, workers)
 
 
 def _testable(run: Run, *, final: bool) -> None:
@@ -141,14 +146,16 @@ def _needs_optuna() -> None:
         raise MissingExtra("optuna", "search", t("the search", "搜索")) from e
 
 
-def _work(run: Run, on_event: Callable[[Event], None], began: float) -> Found:
+def _work(run: Run, on_event: Callable[[Event], None], began: float, count: int) -> Found:
     from weitiao.searching.gain import spoken
     from weitiao.searching.work import work
+    from weitiao.searching.workers import workers
 
     _unchanged(run)
     default = Recipe.read(run.folder / "recipe.toml")
     if not (run.folder / "result.json").is_file():
-        work(run, default, on_event, began)
+        with workers(run.folder, count, on_event):
+            work(run, default, on_event, began)
     result = files.read_json(run.folder / "result.json")
     chosen = Recipe.read(run.folder / "chosen.toml")
     return Found(run.folder, chosen, spoken(result["verdict"]), result,

@@ -22,7 +22,7 @@ from weitiao.searching.parts import groups, parts
 from weitiao.searching.space import Space
 from weitiao.searching.study import Study
 from weitiao.searching.trial import Bench, Watch, metric
-from weitiao.splits import load, load_task
+from weitiao.splits import load, load_task, stored
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -90,7 +90,9 @@ def opened(run: Run, recipe: Recipe, clock: Clock, on_event: Callable[[events.Ev
     """A search as it stands in its folder."""
     _, task = load_task(run)
     space = Space.read(run.folder / "space.toml", recipe)
-    made = parts(load(run, "train"), load(run, "validation"), task, recipe)
+    validation = load(run, "validation")
+    train = stored(run, "train") if validation else load(run, "train")  # folds are lists of rows
+    made = parts(train, validation, task, recipe)
     bench = Bench(run, made, groups(made, recipe), metric(task, recipe.tune.metric))
     study = Study(run.folder, space.distributions(recipe), space.defaults(recipe), maximise=bench.maximise,
                   seed=recipe.seed, folds=bench.folded)

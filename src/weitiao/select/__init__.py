@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weitiao import footprint, methods, models, tasks
@@ -21,7 +21,7 @@ from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.select.defaults import Facts, defaults
 from weitiao.select.forecast import Sizes, forecast
-from weitiao.splits import load, load_task
+from weitiao.splits import load_task, stored
 from weitiao.tasks import Task
 
 Progress = Callable[[str, int, int], None]
@@ -37,12 +37,13 @@ def select(recipe: Recipe, run: Run, *, progress: Progress | None = None) -> Rec
     """
     report = files.read_json(run.folder / "prepare" / "report.json")
     name, task = load_task(run)
-    train = load(run, "train")
+    train = stored(run, "train")
     chosen, why_base = base_name(recipe, report["language"], len(train), name, task)
     base = models.find(chosen, hub=recipe.model.hub, revision=recipe.model.revision, progress=progress)
-    task.bind(base.kind, models.tokenizer(base.folder))
+    tokenizer = models.tokenizer(base.folder)
+    task.bind(base.kind, tokenizer)
     longest, why_length = max_length(recipe, base)
-    sizes = _sizes(task, train, base, longest)
+    sizes = _sizes(task, train, tokenizer, longest)
     facts = Facts(rows=sizes.rows, outputs=task.head().outputs, kind=base.kind, parameters=base.parameters,
                   embedding_parameters=base.embedding_parameters, method=recipe.method["name"], task=name,
                   gpu=_on_gpu(recipe.tune.device),
@@ -91,9 +92,9 @@ def summary(decision: dict[str, Any], recipe: Recipe) -> list[str]:
     ]
 
 
-def _sizes(task: Task, examples: list[Example], base: models.Base, max_length: int) -> Sizes:
+def _sizes(task: Task, examples: Sequence[Example], tokenizer: Any, max_length: int) -> Sizes:
     some = examples[:_SAMPLE]
-    encoded = task.encode(some, models.tokenizer(base.folder), max_length)
+    encoded = task.encode(some, tokenizer, max_length)
     lengths = [len(window) for row in encoded for window in row.windows]
     if task.head().kind == "corpus":
         return Sizes(round(len(examples) * len(lengths) / len(some)), sum(lengths) / len(lengths), max(lengths))

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,18 @@ def _mark(target: Path, card: Card) -> dict[str, Any] | None:
 def _intact(target: Path, card: Card) -> bool:
     mark = _mark(target, card)
     return mark is not None and all(
-        (target / f).is_file() and files.sha256(target / f) == digest for f, (_, digest) in mark["files"].items())
+        (target / f).is_file() and _hashed(target / f) == digest for f, (_, digest) in mark["files"].items())
+
+
+def _hashed(path: Path) -> str:
+    """SHA-256 of a file; once a process, as long as the file stays as it is: a run asks several times."""
+    now = path.stat()
+    return _sha256(path, now.st_size, now.st_mtime_ns, now.st_ino)
+
+
+@lru_cache
+def _sha256(path: Path, *_: int) -> str:
+    return files.sha256(path)
 
 
 def _wheel(wheel: Wheel, progress: Progress | None) -> Path:

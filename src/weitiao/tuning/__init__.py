@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
@@ -78,7 +78,7 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
         validation: may hold no rows; then the last step counts as the best.
         allow_inexact: go on with another number of processes or threads, another processor or other versions.
         ranks: all that tune this model together; each calls this, and rank 0 alone writes and ends with the best
-            weights (the others with the last).
+            weights (the others with the last). With tune.shard=full none holds the model afterwards: see `best/`.
         tokenizer: what tells it from another; a run is not continued with another.
 
     Raises:
@@ -94,7 +94,8 @@ def fit(recipe: Recipe, folder: Path, *, model: Model, task: Task, train: Rows, 
         plan, session = prepare(job, stack, allow_inexact=allow_inexact)
         note = _noting(on_event)
         if not ranks.same(ranks.first and _ended(job, session, note)):
-            steps, costs = _work(job, plan, session, on_event)
+            with ranks.watched() if job.parts else nullcontext():
+                steps, costs = _work(job, plan, session, on_event)
             if ranks.first:
                 files.write_json(job.home / COSTS, costs)
                 files.write_sealed(job.home / OUTCOME, {"steps": steps, "inexact": session.inexact})
@@ -127,9 +128,10 @@ def _ended(job: Job, session: Session, note: Callable[[str], None]) -> bool:
 def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[int, Mapping[str, Any]]:
     """The loop with all that surrounds it: progress, validation, stopping, saving. Returns the updates made, and what
     was foretold beside what it took."""
-    ranks, note = job.ranks, _noting(on_event)
+    ranks, note, kind = job.ranks, _noting(on_event), job.task.head().kind
     step = session.resume(note)
-    needed = fits.weighed(job.recipe, session.engine, plan.steps, job.task.head().kind)
+    ample = fits.ample(job.recipe, session.engine, plan.steps, kind)
+    needed = None if ample else fits.weighed(job.recipe, session.engine, plan.steps, kind)
     foretold = Foretold(session.engine, plan, job.validation, needed, step)
     ranks.check_equal(session.engine.weights.masters.values(), step)
     pace, room = Pace(step, plan.steps), session.engine.batches.micro_batch_size
@@ -161,6 +163,8 @@ def _work(job: Job, plan: Plan, session: Session, on_event: OnEvent) -> tuple[in
                 session.save(step)
             if asked:
                 raise Interrupted(step, job.home.parent, stop.number or SIGTERM)
+            if ample:  # only to be told: nobody has to wait for the first step because of it
+                ample, foretold.needed = False, fits.weighed(job.recipe, session.engine, plan.steps, kind)
             foretold.go_on()
     if session.best is None:
         session.keep(Best(step, {}))

@@ -62,7 +62,7 @@ class Batches:
         rows = random.permutation(len(self.sizes))
         # The rows that do not fill a batch come last, as they were drawn: a sort would always pick the longest ones.
         full = len(rows) // self.batch_size * self.batch_size
-        lengths = np.asarray([length for length, _ in self.sizes])
+        lengths = np.fromiter((length for length, _ in self.sizes), np.int32, len(self.sizes))
         batches: list[NDArray[np.int64]] = []
         span = WINDOW * self.batch_size
         for start in range(0, full, span):

@@ -89,8 +89,8 @@ def price(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]], re
     beside = max(0, (resident or 0) - _after_selecting(recipe))
     counts = {part: len(parts.get(part, ())) for part in _ROWS}
     rows = _judged_rows(recipe, task, counts["test"])
-    some = {part: _some(parts.get(part, ()), most, _LONGEST) for part, most in _ROWS.items() if part != "test"}
-    some["test"] = _some(parts.get("test", ()), min(rows, _ROWS["test"]), 0)
+    some = {part: sampled(parts.get(part, ()), most, _LONGEST) for part, most in _ROWS.items() if part != "test"}
+    some["test"] = sampled(parts.get("test", ()), min(rows, _ROWS["test"]), 0)
     made = ready(recipe, task, some)
     load_time = watch.read()
     with tempfile.TemporaryDirectory(prefix="weitiao-price-") as name:
@@ -130,7 +130,7 @@ def _judged_rows(recipe: Recipe, task: Task, rows: int) -> int:
     return min(rows, most)
 
 
-def _some(examples: Sequence[Example], most: int, longest: int) -> list[Example]:
+def sampled(examples: Sequence[Example], most: int, longest: int) -> list[Example]:
     """At most so many, at equal distances, and so many of the longest beside them."""
     if len(examples) <= most:
         return list(examples)

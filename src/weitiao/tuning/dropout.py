@@ -78,7 +78,7 @@ class Dropout:
         replaced = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()
                     if type(child) is nn.Dropout] if self.pooled else []
         for parent, name, child in replaced:
-            setattr(parent, name, _Pooled(self, child.p))
+            setattr(parent, name, Pooled(self, child.p))
         try:
             yield
         finally:
@@ -86,7 +86,7 @@ class Dropout:
                 setattr(parent, name, child)
 
 
-class _Pooled(nn.Module):
+class Pooled(nn.Module):
     def __init__(self, source: Dropout, p: float) -> None:
         super().__init__()
         self.source, self.p = source, p

@@ -1,7 +1,7 @@
 """Does it fit? Refused before anything is loaded, or at the latest before the first update, with a way that fits.
 
 >>> bound(recipe, base, run.folder, kind="sequence")          # weights and optimiser alone, by formula
->>> needed = weighed(recipe, engine, steps=100)               # the longest pass, measured
+>>> needed = weighed(recipe, engine, steps=100)               # the longest pass, measured; later where room is `ample`
 
 Raises TrainingError `plan.no_memory` or `plan.no_disk`.
 """
@@ -29,24 +29,27 @@ from weitiao.tuning.batches import Batches
 from weitiao.tuning.loop import Engine, NonFinite, OutOfMemory, accumulate
 from weitiao.tuning.ranks import ALONE
 from weitiao.tuning.rungs import Rung, rungs
+from weitiao.tuning.sharded import numbers
 
 _LOOKED_AT = 400  # updates among which the longest pass is looked for
+_AMPLE = 4.0  # times what the formula says, which knows nothing of holes and of a family's peculiarities
 _SHORT = 64  # tokens of a pass without which nothing is learnt
 _ROOT = Path("/")
 
 
-def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROOT) -> None:
+def bound(recipe: Recipe, base: Base, folder: Path, kind: str, root: Path = _ROOT, *, share: float = 1.0) -> None:
     """Refuse what cannot fit by its weights, gradients and moments alone, and by its files.
 
     Args:
         folder: the run's, whose disk counts.
         kind: `HeadSpec.kind`.
         root: "/" but in tests.
+        share: of the weights that this machine or GPU holds, 1 where they are not parted.
     """
     shape, there = footprint.shape_of(base, kind), _room(recipe, root)
     length = min(int(recipe.model.max_length), _SHORT)
     spot = Spot(length, length, 4 if recipe.tune.precision == "fp32" else 2, kind)
-    if there and (certain := _certain(recipe, shape, kind)) > there.bytes:
+    if there and (certain := share * _certain(recipe, shape, kind)) > there.bytes:
         raise refusal(recipe, base, spot, certain + (memory.resident() or 0), there)
     disk = room.disk(folder)
     files = footprint.disk(recipe, shape, kind)
@@ -91,6 +94,21 @@ def longest_and_shortest(batches: Batches, steps: int) -> tuple[list[int], list[
     return max(every, key=size), min(every, key=size)
 
 
+def ample(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = _ROOT) -> bool:
+    """Is there many times the memory that the longest pass and the optimiser need by the formula? Then nobody has to
+    wait for its measurement before the first update."""
+    there = _room(recipe, root)
+    if there is None or engine.device.type != "cpu":
+        return False
+    config = engine.model.base.config.get_text_config()  # type: ignore[union-attr,operator]
+    shape = Shape(0, 0, config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.vocab_size)
+    _, _, tokens, squares = speed.work([longest_and_shortest(engine.batches, steps)[0]], engine.rows.sizes)
+    logits = tokens if kind in ("language", "corpus") else 0.0
+    held = needs.activations(shape, tokens, squares / tokens, needs.FLOAT, logits=logits)
+    moved = sum(p.numel() for p in engine.weights.masters.values())
+    return _AMPLE * (held + needs.state(moved, recipe.tune.optimizer)) < there.bytes
+
+
 def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = _ROOT) -> float | None:
     """Bytes that the process will hold at most while it tunes, from the shortest and the longest pass: gradients are
     computed, nothing moves. None where the system does not say what a process holds, and on GPUs, whose loop makes
@@ -102,8 +120,9 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
     if engine.device.type != "cpu" or memory.resident() is None:
         return None
     long, short = longest_and_shortest(engine.batches, steps)
-    moved_bytes = sum(p.numel() for p in engine.weights.masters.values()) * needs.FLOAT
-    moments = moved_bytes * needs.MOMENTS[recipe.tune.optimizer]
+    moved_bytes = numbers(engine.weights.masters.values()) * needs.FLOAT
+    there = any(optimizer.state for optimizer in engine.optimizers)
+    moments = 0.0 if there else moved_bytes * needs.MOMENTS[recipe.tune.optimizer]
     training = engine.model.training
     engine.model.train()
     try:

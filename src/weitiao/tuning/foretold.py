@@ -32,13 +32,13 @@ class Foretold:
     """One run's (or its resumption's) forecast.
 
     Args:
-        needed: bytes from `fits.weighed`, None where nothing was weighed.
+        needed: bytes from `fits.weighed`, None where nothing was weighed; may be set later.
         start: updates that were made before.
     """
 
     def __init__(self, engine: Engine, plan: Plan, validation: Rows, needed: float | None, start: int) -> None:
         self._engine, self._plan, self._validation = engine, plan, validation
-        self._needed, self._start = needed, start
+        self.needed, self._start = needed, start
         self._speed, self._all, self._watch = Speed(), Stopwatch(), Stopwatch()
         self._told: dict[str, float | None] | None = None
 
@@ -59,7 +59,7 @@ class Foretold:
     def _tell(self, step: int) -> str:
         total = self._all.read() + self._left(step)
         now = memory.highest()
-        most = None if self._needed is None or now is None else max(self._needed, now)
+        most = None if self.needed is None or now is None else max(self.needed, now)
         self._told = {**_seconds(total), "memory_gb": None if most is None else round(most / 1e9, 2)}
         return t("measured: about {d} of tuning", "实测：训练约需 {d}", d=_duration(total.wall)) + (
             "" if most is None else t(", {m:.1f} GB of memory", "，内存 {m:.1f} GB", m=most / 1e9))

@@ -24,8 +24,10 @@ from weitiao.core.i18n import t
 from weitiao.core.seeds import key
 from weitiao.models.spec import INPUTS
 from weitiao.tasks import Batch, Encoded, Task
+from weitiao.tuning import sharded
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
+from weitiao.tuning.kept import Kept
 from weitiao.tuning.optim import set_rate
 from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.weights import Weights
@@ -44,8 +46,10 @@ class Rows:
     pad_side: str
 
     @property
-    def sizes(self) -> list[tuple[int, int]]:
+    def sizes(self) -> Sequence[tuple[int, int]]:
         """Per row (tokens of the longest window, number of windows)."""
+        if isinstance(self.encoded, Kept):
+            return self.encoded.sizes
         return [(row.length, len(row.windows)) for row in self.encoded]
 
     def batch(self, rows: Sequence[int], task: Task, device: torch.device) -> Batch:
@@ -108,7 +112,7 @@ def updates(engine: Engine, start: int, steps: int) -> Iterator[Update]:
         loss, micro, tokens = _gradient(engine, step)
         for optimizer in engine.optimizers:
             engine.scaler.unscale_(optimizer)
-        norm = float(nn.utils.clip_grad_norm_(engine.weights.masters.values(), engine.clip or math.inf))
+        norm = _clipped(engine)
         if not (math.isfinite(norm) or engine.scaler.is_enabled()):  # a scaler skips such an update by itself
             raise NonFinite("gradient", step, [engine.rows.sources[i] for m in micro for i in m])
         rate = engine.rate(step)
@@ -146,36 +150,50 @@ def accumulate(engine: Engine, step: int, micro: Sequence[Sequence[int]]) -> tup
     own = [(index, rows) for index, rows in enumerate(micro) if engine.ranks.own(index)]
     batches = [engine.rows.batch(rows, engine.task, engine.device) for _, rows in own]
     count = engine.ranks.total(sum(engine.task.count(batch) for batch in batches))
+    tokens = sum(batch["input_ids"].numel() for batch in batches)
+    taught = len(own)
+    if sharded.idle(engine.model, len(micro), taught, engine.ranks):
+        own.append((len(micro), micro[0]))
+        batches.append(engine.rows.batch(micro[0], engine.task, engine.device))
     summed, wrong = 0.0, list[str]()
     full: RuntimeError | None = None
     try:
-        for (index, rows), batch in zip(own, batches, strict=True):
-            value = _pass(engine, step, index, batch, count)
+        for number, ((index, rows), batch) in enumerate(zip(own, batches, strict=True)):
+            sharded.sync(engine.model, last=number == len(own) - 1)
+            weight = sharded.factor(engine.model) if number < taught else 0.0
+            value = _pass(engine, step, index, batch, weight, count)
             if not math.isfinite(value):
                 wrong = [engine.rows.sources[i] for i in rows]
-                break
-            summed += value
+                if not sharded.parted(engine.model):
+                    break
+            summed += value * (number < taught)
     except RuntimeError as e:
-        # Only a GPU's has a class of its own.
-        if not (isinstance(e, torch.OutOfMemoryError) or "allocate memory" in str(e)):
+        # Only a GPU's has a class of its own. Where the ranks wait for one another within a pass, none can go on.
+        if sharded.parted(engine.model) or not (isinstance(e, torch.OutOfMemoryError) or "allocate memory" in str(e)):
             raise
         full = e.with_traceback(None)  # its frames would still hold the tensors that did not fit
     _all_well(engine, step, wrong, full)
     engine.ranks.add_up(engine.weights.masters.values())
-    tokens = sum(batch["input_ids"].numel() for batch in batches)
     return engine.ranks.total(summed) / count, round(engine.ranks.total(tokens))
 
 
-def _pass(engine: Engine, step: int, index: int, batch: Batch, count: float) -> float:
-    """One forward and backward pass: its summed loss. A loss that is no finite number is not passed back."""
+def _clipped(engine: Engine) -> float:
+    """The gradient's norm over all masters before it is clipped."""
+    norm = nn.utils.clip_grad_norm_(engine.weights.masters.values(), engine.clip or math.inf)
+    return float(sharded.whole({"norm": norm}, keep=True)["norm"])
+
+
+def _pass(engine: Engine, step: int, index: int, batch: Batch, weight: float, count: float) -> float:
+    """One forward and backward pass: its summed loss. One that is no finite number is not passed back, but where other
+    ranks wait for the layers."""
     engine.dropout.start(step, index)
     if batch.redrawn:
         batch.update({k: v.to(engine.device) for k, v in batch.redrawn(key(engine.seed, "redrawn", step)).items()})
     logits = engine.model(**{name: batch[name] for name in INPUTS if name in batch})
     loss = engine.task.loss_sum(logits, batch)
     value = float(loss.detach())
-    if math.isfinite(value):
-        engine.scaler.scale(loss / count).backward()  # type: ignore[no-untyped-call]
+    if math.isfinite(value) or sharded.parted(engine.model):
+        engine.scaler.scale(loss * weight / count).backward()  # type: ignore[no-untyped-call]
         engine.weights.collect()
         engine.spare.release()  # here and not after the update: one of long texts takes many seconds
     return value

@@ -22,6 +22,7 @@ from weitiao.core.i18n import t
 from weitiao.recipe import Recipe, Tune, budget_seconds
 from weitiao.run import processor
 from weitiao.tasks import Encoded
+from weitiao.tuning.kept import Kept
 
 if TYPE_CHECKING:
     from weitiao.models.build import Model
@@ -113,7 +114,9 @@ def fingerprint(recipe: Recipe, model: Model, rows: Sequence[Sequence[Encoded]],
     processes, threads, processor with its instruction set, versions."""
     data = hashlib.sha256()
     for part in rows:
-        for row in part:
+        if isinstance(part, Kept):
+            data.update(part.digest.encode())
+        for row in () if isinstance(part, Kept) else part:
             data.update(repr((row.windows, row.types, row.target)).encode())
         data.update(b"\x00")
     return {"recipe": recipe.hash, "data": data.hexdigest()[:16], "tokenizer": tokenizer, "model": _weights(model),

@@ -23,6 +23,7 @@ from weitiao.metrics import LOWER_IS_BETTER
 from weitiao.tuning import checkpoint
 from weitiao.tuning.history import History, Mark
 from weitiao.tuning.loop import Engine, NonFinite, Update
+from weitiao.tuning.sharded import like, local, whole
 from weitiao.tuning.weights import Average
 
 
@@ -96,8 +97,9 @@ class Session:
         """Write the weights of now as the best. Raises NonFinite."""
         self._check_finite(best.step)
         self.best = best
+        values = whole(self.values, keep=self._writes)
         if self._writes:
-            checkpoint.write(self.folder / "best", self.values, {"step": best.step, "metrics": _json(best.metrics)})
+            checkpoint.write(self.folder / "best", values, {"step": best.step, "metrics": _json(best.metrics)})
 
     def load_best(self) -> Best:
         """Bring the best weights into the model. Raises RunError `checkpoint.damaged`."""
@@ -115,9 +117,10 @@ class Session:
     def save(self, step: int) -> None:
         """Checkpoint the state after `step` updates. Raises NonFinite."""
         self._check_finite(step)
+        tensors = whole(self._tensors(), keep=self._writes)
         if not self._writes:
             return
-        checkpoint.save(self.folder / "checkpoints", step, self._tensors(), {
+        checkpoint.save(self.folder / "checkpoints", step, tensors, {
             "step": step,
             "best": asdict(self.best) | {"metrics": _json(self.best.metrics)} if self.best else None,
             "without_gain": self.without_gain,
@@ -171,15 +174,17 @@ class Session:
     def _take_up(self, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
         self.engine.weights.load(_under("master", tensors))
         if self.average:
-            self.average.values = _under("average", tensors)
+            masters = self.engine.weights.masters
+            self.average.values = {k: like(masters[k], v) for k, v in _under("average", tensors).items()}
         for i, optimizer in enumerate(self.engine.optimizers):
             _load_optimizer(optimizer, _under(f"optimizer{i}", tensors))
         self.engine.scaler.load_state_dict(state["scaler"])
 
     def _check_finite(self, step: int) -> None:
-        """What is saved can be gone on with. On every rank: they hold the same."""
+        """What is saved can be gone on with. On every rank: they hold the same, or each a share."""
         averaged = self.average.values.values() if self.average else ()
-        if not all(bool(torch.isfinite(v).all()) for v in (*self.engine.weights.masters.values(), *averaged)):
+        held = (*self.engine.weights.masters.values(), *averaged)
+        if self.engine.ranks.total(not all(bool(torch.isfinite(local(v)).all()) for v in held)):
             raise NonFinite("weights", step - 1, [])
 
     @property
@@ -244,10 +249,11 @@ def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = value
+        state.setdefault(int(number), {})[key] = like(parameters[int(number)], value)
     # The groups' settings come from the recipe and the rate from the step: only what has been learnt is stored.
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 

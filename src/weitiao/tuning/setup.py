@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
@@ -26,10 +27,11 @@ from weitiao.models._parts import no_linear_head
 from weitiao.models.language import LanguageModel
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
-from weitiao.tuning import attention, embeddings, fill, optim, precision, probe, schedule
+from weitiao.tuning import attention, embeddings, fill, optim, precision, probe, schedule, sharded
 from weitiao.tuning import plan as planning
 from weitiao.tuning.batches import Batches
 from weitiao.tuning.dropout import Dropout
+from weitiao.tuning.kept import Kept
 from weitiao.tuning.loop import Engine, NonFinite, Rows, accumulate
 from weitiao.tuning.optim import Place
 from weitiao.tuning.plan import Plan
@@ -56,6 +58,11 @@ class Job:
     ranks: Ranks = ALONE
     tokenizer: str = ""
 
+    @property
+    def parts(self) -> bool:
+        """Do several ranks part the weights among them?"""
+        return self.recipe.tune.shard == "full" and self.ranks.size > 1
+
 
 def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple[Plan, Session]:
     """The plan (read back when the run has begun) and the session at its beginning."""
@@ -76,13 +83,16 @@ def prepare(job: Job, stack: ExitStack, *, allow_inexact: bool = False) -> tuple
     if fills:
         with job.ranks.one_by_one():  # the first fits, the others read what it wrote
             _begin_filling(job, device, bf16=choice.name == "bf16")
-    engine = _engine(job, stack, device, choice.name)
     if tune.head_start == "probe" and not (job.model.probes or fills):
         raise no_linear_head()
-    if job.model.probes and tune.head_start != "random":
-        with job.ranks.one_by_one():
-            probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
-                        most_tokens=int(tune.micro_batch_tokens), path=_head(job.home))
+    probes = job.model.probes and tune.head_start != "random"
+    if job.parts:
+        sharded.check(job.recipe, job.model, device, choice.name, fits_head=probes or fills)
+        if probes:  # of a parted model no rank sees the features alone
+            _begin_head(job, device)
+    engine = _engine(job, stack, device, choice.name)
+    if probes and not job.parts:
+        _begin_head(job, device)
     plan = began or job.ranks.same(_plan(job, engine, choice, now))
     if job.ranks.first and not began:
         plan.write(job.home)
@@ -111,6 +121,12 @@ def _without_other_head(job: Job, began: Plan | None) -> bool:
     return began is not None
 
 
+def _begin_head(job: Job, device: torch.device) -> None:
+    with job.ranks.one_by_one():
+        probe.begin(job.model, job.task, job.train, device, seed=job.recipe.seed,
+                    most_tokens=int(job.recipe.tune.micro_batch_tokens), path=_head(job.home))
+
+
 def _begin_filling(job: Job, device: torch.device, *, bf16: bool) -> None:
     if job.recipe.tune.head_start == "random":
         raise RecipeError("recipe.bad_value",
@@ -137,13 +153,15 @@ def _plan(job: Job, engine: Engine, choice: precision.Choice, fingerprint: dict[
 def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engine:
     """The model made ready for training, and all that the loop needs. The rate comes with the plan."""
     recipe, tune, model = job.recipe, job.recipe.tune, job.model
-    model.to(device)
+    if not job.parts:
+        model.to(device)
     stack.callback(model.eval)
     on_cpu = device.type == "cpu"
     if tune.embeddings == "freeze":
         model.word_embeddings().weight.requires_grad_(False)
     places = _places(model)
     _stand_in(job, stack, device, places)
+    named = {name: places[id(p)] for name, p in model.named_parameters() if p.requires_grad}
     dropout = Dropout(recipe.seed, pooled=on_cpu and not tune.checkpointing)
     stack.enter_context(dropout.installed(model))
     if on_cpu and name == "bf16" and attention.applies(model.base):
@@ -153,10 +171,14 @@ def _engine(job: Job, stack: ExitStack, device: torch.device, name: str) -> Engi
         stack.enter_context(precision.float32_inputs(model, exact))
     if tune.checkpointing:
         _checkpoint_activations(model, stack)
-    weights = Weights(model, precision.DTYPES[name], keep=exact)
+    dtype = precision.DTYPES[name]
+    if job.parts:
+        sharded.shard(model, exact, device, dtype, job.ranks)
+        dtype = torch.float32  # the parameters are the masters: layers are cast when they are put together
+    weights = Weights(model, dtype, keep=exact)
     stack.callback(weights.restore)
     return Engine(model=model, task=job.task, rows=job.train, batches=_batches(job), weights=weights,
-                  optimizers=_optimizers(recipe, weights, model, places),
+                  optimizers=_optimizers(recipe, weights, named),
                   scaler=torch.amp.GradScaler(device.type, enabled=name == "fp16"), rate=lambda _: 0.0,
                   dropout=dropout, device=device, clip=tune.clip, seed=recipe.seed, ranks=job.ranks)
 
@@ -195,19 +217,25 @@ def _stand_in(job: Job, stack: ExitStack, device: torch.device, places: dict[int
     under a method that freezes the others the new ones alone."""
     for table_id, new in stack.enter_context(grown.moving(job.model)).items():
         places[id(new)] = places[table_id]
-    if not embeddings.applies(job.model.base):
+    # With shard=full the checkpoints must have the same names on one rank, which parts nothing, as on many.
+    if not embeddings.applies(job.model.base) or job.recipe.tune.shard == "full":
         return
     table = job.model.word_embeddings().weight
-    used = np.unique(np.concatenate([w for rows in (job.train, job.validation) for r in rows.encoded
-                                     for w in (*r.windows, (rows.pad_id,))]))
+    used = np.unique(np.concatenate([_words(rows) for rows in (job.train, job.validation)]))
     rows = stack.enter_context(embeddings.used_rows(job.model.base, torch.from_numpy(used).to(device)))
     places[id(rows)] = places[id(table)]
 
 
-def _optimizers(recipe: Recipe, weights: Weights, model: Model, places: dict[int, Place]) -> list[Optimizer]:
+def _words(rows: Rows) -> NDArray[np.int64]:
+    """Token ids that occur, and that of padding."""
+    if isinstance(rows.encoded, Kept):
+        return np.append(rows.encoded.used(), rows.pad_id)
+    return np.array([rows.pad_id, *{i for r in rows.encoded for w in r.windows for i in w}], np.int64)
+
+
+def _optimizers(recipe: Recipe, weights: Weights, named: dict[str, Place]) -> list[Optimizer]:
     tune, peak = recipe.tune, _number(recipe.tune.learning_rate)
     head = peak if tune.head_learning_rate == "auto" else tune.head_learning_rate
-    named = {name: places[id(p)] for name, p in model.named_parameters() if p.requires_grad}
     if not named:
         raise ModelError("model.nothing_moves", t("no parameter is left to train", "没有可训练的参数"))
     groups = optim.grouped(weights.masters, named, weight_decay=tune.weight_decay, layer_decay=tune.layer_decay,

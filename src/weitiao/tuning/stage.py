@@ -26,9 +26,10 @@ from weitiao.models.build import Model, build
 from weitiao.models.control import Control
 from weitiao.recipe import Recipe
 from weitiao.run import Run
-from weitiao.splits import load, load_task
+from weitiao.splits import Column, Stored, load_task, stored
 from weitiao.tasks import Encoded, Task
-from weitiao.tuning import COSTS, fit, fits, foretold
+from weitiao.tuning import COSTS, checkpoint, fit, fits, foretold, sharded
+from weitiao.tuning.kept import FEW, Kept, identity, kept
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.ranks import ALONE, Ranks
 from weitiao.tuning.validate import rows_and_loss
@@ -44,15 +45,16 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
     ModelError where base and method do not go together.
     """
     name, task = load_task(run)
-    parts = {part: load(run, part) for part in ("train", "validation")}
+    parts = {part: stored(run, part) for part in ("train", "validation")}
     base = models.find(recipe.model.name, hub=recipe.model.hub, revision=recipe.model.revision)
-    fits.bound(recipe, base, run.folder, task.head().kind)
+    share = ranks.share if recipe.tune.shard == "full" else 1.0
+    fits.bound(recipe, base, run.folder, task.head().kind, share=share)
     made = ready(recipe, task, parts)
     for note in made.model.notes:
         on_event(Note(note))
     if ranks.first:
-        held = {part: _control_rows(examples, made.tokenizer) for part, examples in parts.items()}
-        for text in filter(None, (_record(run, made.rows, task, made.left_out, held), _control_note(held["train"]))):
+        held = {part: _control_rows(examples, made.rows[part], made.tokenizer) for part, examples in parts.items()}
+        for text in filter(None, (_record(run, made.rows, task, made.left_out, held), _control_note(*held["train"]))):
             on_event(Note(text))
     decision = files.read_json(run.folder / "select" / "decision.json")
     validation = made.rows["validation"]
@@ -60,11 +62,13 @@ def tune(recipe: Recipe, run: Run, *, on_event: Callable[[Event], None], allow_i
                   on_event=on_event, allow_inexact=allow_inexact, ranks=ranks, tokenizer=_told_apart(made.tokenizer))
     if not ranks.first:
         return
+    if sharded.parted(made.model):
+        made = _put_together(recipe, task, parts["train"], run)
     method = methods.load(recipe.method["name"])
     adapter = method.adapter(made.model)
     model = method.merge(made.model)
     if validation.encoded and task.calibrates:
-        said, _ = rows_and_loss(model, task, validation, torch.device(outcome.device),
+        said, _ = rows_and_loss(model, task, validation, model.device,
                                 most_tokens=int(recipe.tune.micro_batch_tokens))
         task.calibrate(said, validation.targets)
     bundle.save(run.folder / "model", model, made.tokenizer, name, task, made.settings, {
@@ -101,6 +105,16 @@ def _account(run: Run, planned: Mapping[str, Any]) -> str | None:
     return foretold.sentence(found)
 
 
+def _put_together(recipe: Recipe, task: Task, train: Sequence[Example], run: Run) -> Ready:
+    """The whole model anew, with the best weights of the one that the ranks have parted among them."""
+    made = ready(recipe, task, {"train": train})
+    best, _ = checkpoint.read(run.folder / "tune" / "best")
+    with torch.no_grad():
+        for name, values in best.items():
+            made.model.get_parameter(name).copy_(values)
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """What tuning begins with.
@@ -131,7 +145,9 @@ def ready(recipe: Recipe, task: Task, parts: Mapping[str, Sequence[Example]]) ->
     base, model, tokenizer = _model(recipe, task, parts["train"], method.virtual_tokens(options))
     settings = bundle.Settings(int(recipe.model.max_length), recipe.model.long_texts == "windows",
                                recipe.clean.model_dump())
-    made = {part: _rows(examples, task, tokenizer, settings) for part, examples in parts.items()}
+    who = (recipe.task["name"], base.kind)
+    made = {part: _on_disk(examples, who, task, tokenizer, settings) or _rows(examples, task, tokenizer, settings)
+            for part, examples in parts.items()}
     torch.manual_seed(key(recipe.seed, "method"))  # adapters are drawn: a resumed run must draw the same
     return Ready(base, method.attach(model, options), tokenizer, settings,
                  {part: rows for part, (rows, _) in made.items()}, {part: out for part, (_, out) in made.items()})
@@ -173,15 +189,31 @@ def _texts(examples: Sequence[Example]) -> Iterator[str]:
             yield from (str(x) for x in (value if isinstance(value, (list, tuple)) else (value,)) if x is not None)
 
 
+def _on_disk(examples: Sequence[Example], who: tuple[str, str], task: Task, tokenizer: Any,
+             settings: bundle.Settings) -> tuple[Rows, int] | None:
+    """The same as `_rows` gives of rows that are not held in memory, where there are many and they can be kept so."""
+    if not isinstance(examples, Stored) or len(examples) <= FEW or not tokenizer.is_fast:
+        return None
+    control = Control.of(tokenizer)
+    found = kept(examples, identity(who, task, tokenizer, settings),
+                 lambda some: task.encode(some, tokenizer, settings.max_length, windows=settings.windows),
+                 lambda example: _holds(control, example), apart=task.head().kind == "corpus")
+    if found is None:
+        return None
+    if not len(found):
+        raise _all_left_out(settings)
+    sources, targets = (Column(examples.path, column, found.places) for column in ("source", "target"))
+    return Rows(found, sources, targets, tokenizer.pad_token_id, tokenizer.padding_side), found.facts["left_out"]
+
+
 def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bundle.Settings) -> tuple[Rows, int]:
     """The rows that can be learnt from, and how many cannot. Raises DataError `data.all_left_out`."""
+    examples = list(examples)
     whole = task.encode(examples, tokenizer, settings.max_length, windows=settings.windows) if examples else []
     encoded = [row for row in whole if not row.left_out]
     examples = [e for e, row in zip(examples, whole, strict=True) if not row.left_out]
     if whole and not encoded:
-        raise DataError("data.all_left_out", t("what is to be learnt is longer than {m} tokens in every row",
-                                               "每一行要学习的内容都超过 {m} 个词元", m=settings.max_length),
-                        fix=t("raise model.max_length", "请增大 model.max_length"))
+        raise _all_left_out(settings)
     out = len(whole) - len(encoded)
     if task.head().kind == "corpus":  # a document's blocks are learnt as so many rows
         examples = [e for e, row in zip(examples, encoded, strict=True) for _ in row.windows]
@@ -190,28 +222,42 @@ def _rows(examples: Sequence[Example], task: Task, tokenizer: Any, settings: bun
                 tokenizer.padding_side), out
 
 
-def _control_rows(examples: Sequence[Example], tokenizer: Any) -> list[str]:
-    """Places of the rows of which a text holds what reads like a control token of this model."""
+def _all_left_out(settings: bundle.Settings) -> DataError:
+    return DataError("data.all_left_out", t("what is to be learnt is longer than {m} tokens in every row",
+                                            "每一行要学习的内容都超过 {m} 个词元", m=settings.max_length),
+                     fix=t("raise model.max_length", "请增大 model.max_length"))
+
+
+def _control_rows(examples: Sequence[Example], rows: Rows, tokenizer: Any) -> tuple[int, list[str]]:
+    """How many rows have a text that holds what reads like a control token of this model, and places of some."""
+    if isinstance(rows.encoded, Kept):
+        return rows.encoded.facts["control_rows"], rows.encoded.facts["control_places"]
     control = Control.of(tokenizer)
-    return [e.source for e in examples if any(map(control.found, _texts([e])))]
+    found = [e.source for e in examples if _holds(control, e)]
+    return len(found), found
 
 
-def _control_note(places: Sequence[str]) -> str:
+def _holds(control: Control, example: Example) -> bool:
+    return any(map(control.found, _texts([example])))
+
+
+def _control_note(count: int, places: Sequence[str]) -> str:
     """What a person should know about such rows, "" where there are none."""
-    shown = ", ".join(places[:_SHOWN]) + (" …" if len(places) > _SHOWN else "")
+    shown = ", ".join(places[:_SHOWN]) + (" …" if count > _SHOWN else "")
     return t("{n:,} training rows hold what reads like a control token of the model ({p}): it is read as plain text, "
              "here and in prediction",
-             "{n:,} 条训练数据含有与模型控制词元同形的文字（{p}）：训练和预测时都按普通文本处理", n=len(places),
-             p=shown) if places else ""
+             "{n:,} 条训练数据含有与模型控制词元同形的文字（{p}）：训练和预测时都按普通文本处理", n=count,
+             p=shown) if count else ""
 
 
-def _record(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int], held: dict[str, list[str]]) -> str:
+def _record(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int],
+            held: dict[str, tuple[int, list[str]]]) -> str:
     """Write how much of the texts is cut off, and which rows hold control tokens, to tune/encoding.json; a sentence
     when anything is cut."""
-    counts = {part: {**_cuts(r.encoded), "rows_left_out": left_out[part], "control_rows": len(held[part])}
+    counts = {part: {**_cuts(r.encoded), "rows_left_out": left_out[part], "control_rows": held[part][0]}
               for part, r in rows.items()}
     files.write_json(run.folder / "tune" / "encoding.json", {
-        part: {**found, "control_places": held[part][:_SHOWN]} for part, found in counts.items()})
+        part: {**found, "control_places": held[part][1][:_SHOWN]} for part, found in counts.items()})
     cut, n = counts["train"]["rows_cut"], counts["train"]["rows"]
     out = left_out["train"]
     if not (cut or out):
@@ -233,7 +279,8 @@ def _record(run: Run, rows: dict[str, Rows], task: Task, left_out: dict[str, int
 
 
 def _cuts(encoded: Sequence[Encoded]) -> dict[str, float]:
-    kept = sum(len(w) for r in encoded for w in r.windows)
-    cut = sum(r.tokens_lost for r in encoded)
-    return {"rows": len(encoded), "rows_cut": sum(r.tokens_lost > 0 for r in encoded), "tokens": kept,
-            "tokens_cut": cut, "share_cut": round(cut / max(1, kept + cut), 6)}
+    found = encoded.cuts() if isinstance(encoded, Kept) else {
+        "rows": len(encoded), "rows_cut": sum(r.tokens_lost > 0 for r in encoded),
+        "tokens": sum(len(w) for r in encoded for w in r.windows), "tokens_cut": sum(r.tokens_lost for r in encoded)}
+    cut = found["tokens_cut"]
+    return {**found, "share_cut": round(cut / max(1, found["tokens"] + cut), 6)}

@@ -21,6 +21,7 @@ from weitiao.tasks import Outputs, Task
 from weitiao.tuning.batches import pack
 from weitiao.tuning.loop import Rows
 from weitiao.tuning.ranks import ALONE, Ranks
+from weitiao.tuning.sharded import idle, parted
 
 
 class Abandoned(Exception):
@@ -35,14 +36,18 @@ def rows_and_loss(model: nn.Module, task: Task, rows: Rows, device: torch.device
     found: list[tuple[list[int], list[Any], float, float]] = []
     training, spare = model.training, memory.Spare()
     model.eval()
-    passes = pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens)
-    for numbers in (one for i, one in enumerate(passes) if ranks.own(i)):
-        if stop.asked:
+    passes = list(pack(range(len(rows.encoded)), rows.sizes, len(rows.encoded), most_tokens))
+    own = [one for i, one in enumerate(passes) if ranks.own(i)]
+    for numbers in own:
+        if stop.asked and not parted(model):
             break
         batch = rows.batch(numbers, task, device)
         logits = model(**{name: batch[name] for name in INPUTS if name in batch})
         found.append((numbers, list(task.rows(logits, batch)), float(task.loss_sum(logits, batch)), task.count(batch)))
         spare.release()
+    for _ in range(idle(model, len(passes), len(own), ranks)):
+        batch = rows.batch(passes[0], task, device)
+        model(**{name: batch[name] for name in INPUTS if name in batch})
     model.train(training)
     if ranks.total(stop.asked):
         raise Abandoned

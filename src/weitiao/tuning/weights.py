@@ -17,6 +17,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from weitiao.tuning.sharded import fill
+
 
 class Weights:
     """Masters of a model's trainable parameters, by name.
@@ -71,7 +73,7 @@ class Weights:
         """Set every master, and the model after them."""
         with torch.no_grad():
             for name, master in self.masters.items():
-                master.copy_(values[name])
+                fill(master, values[name])
         self.publish()
 
     @contextmanager
