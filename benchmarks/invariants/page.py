@@ -96,13 +96,13 @@ def folder(work: Path, kind: str) -> Path:
 
 
 def vector(own: Path, name: str) -> torch.Tensor:
-    gradient: torch.Tensor = torch.load(own / f"{name}.pt")["gradient"]
+    gradient: torch.Tensor = torch.load(own / f"{name}.pt", weights_only=True)["gradient"]
     return gradient
 
 
 def apart(own: Path, name: str, reference: str) -> tuple[float, float, float]:
     """Norm by norm, cosine, loss by loss."""
-    one, other = (torch.load(own / f"{n}.pt") for n in (name, reference))
+    one, other = (torch.load(own / f"{n}.pt", weights_only=True) for n in (name, reference))
     g, h = one["gradient"], other["gradient"]
     return float(g.norm() / h.norm()), float(g @ h / (g.norm() * h.norm())), one["loss"] / other["loss"]
 

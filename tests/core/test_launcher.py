@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from weitiao.core import launcher
+from weitiao.core import launcher, network
 from weitiao.core.errors import RecipeError
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT",
@@ -79,5 +79,5 @@ def test_a_job_that_was_started_again_knows_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_interface_is_that_of_the_route() -> None:
-    assert launcher.interface("127.0.0.1") == "lo"
-    assert launcher.interface("no-such-host.invalid") == ""
+    assert network.interface("127.0.0.1") == "lo"
+    assert network.interface("no-such-host.invalid") == ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 from pathlib import Path
 
 # Before Python 3.13 the server does not get sys.path, and says nothing of what it could not import (cpython#117378).
@@ -21,3 +22,11 @@ FORKS.set_forkserver_preload(TARGETS)  # there is one server for all: the last l
 def ready() -> None:
     """Ends well in a process that has nothing left to import."""
     sys.exit(any(name not in sys.modules for name in TARGETS))
+
+
+def wait_for(path: Path) -> None:
+    """Until another process has made it."""
+    until = time.monotonic() + 400
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} did not come"
+        time.sleep(0.05)

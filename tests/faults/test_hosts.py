@@ -15,7 +15,7 @@ from typing import Any
 
 import host_target
 import pytest
-from forks import FORKS
+from forks import FORKS, wait_for
 
 from weitiao.core import files
 
@@ -131,13 +131,6 @@ def digests(run: Path) -> list[str]:
 
 def losses(run: Path) -> list[float]:
     return [x["loss"] for x in map(json.loads, (run / "tune" / "metrics.jsonl").read_text().splitlines()) if "loss" in x]
-
-
-def wait_for(path: Path) -> None:
-    until = time.monotonic() + 400
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} did not come"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import rank_target
 import torch
-from forks import FORKS
+from forks import FORKS, wait_for
 from safetensors.torch import load_file
 
 from weitiao.core import files
@@ -151,13 +151,6 @@ def others(process: subprocess.Popen[str]) -> list[int]:
     """The further ranks of a running command."""
     listed = subprocess.run(["ps", "--ppid", str(process.pid), "-o", "pid=,args="], capture_output=True, text=True).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if "weitiao.together" in line]
-
-
-def wait_for(path: Path) -> None:
-    until = time.monotonic() + 400
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} did not come"
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

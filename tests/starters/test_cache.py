@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from weitiao import starters
+from weitiao.core import cache
 from weitiao.core.errors import ModelError, RunError
 from weitiao.starters import Card, Wheel, _cache, _shared
 
@@ -186,7 +187,7 @@ def test_a_cache_that_cannot_be_written(world: World, tmp_path: Path, monkeypatc
 def test_where_the_cache_is(variables: dict[str, str], end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
-    assert _cache.root() == Path(end)
+    assert cache.root() == Path(end)
 
 
 def test_members_are_read_by_name_and_within_their_limit(tmp_path: Path) -> None:

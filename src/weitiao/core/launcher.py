@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import struct
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -27,7 +24,6 @@ PATIENCE = "WEITIAO_RANK_SECONDS"
 
 _RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 _FIRST_PORT, _PORTS = 15000, 10000  # where the ranks of a step of srun meet: by the job's number
-_GET_ADDRESS = 0x8915  # SIOCGIFADDR of Linux
 
 
 def rank() -> int:
@@ -107,34 +103,6 @@ def first_host(listed: str) -> str:
         raise _bad("SLURM_STEP_NODELIST", listed, "node[1-4]")
     first = re.split(r",(?![^[]*\])", listed)[0]
     return re.sub(r"\[([^\],-]+)[^\]]*\]", r"\1", first)
-
-
-def interface(address: str) -> str:
-    """The network interface over which this host reaches that address; "" where it cannot be told.
-
-    gloo by itself takes the one that the host's own name resolves to, which is often the loopback's.
-    """
-    if sys.platform != "linux":
-        return ""
-    import fcntl
-
-    local = ("127.", "localhost")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        try:
-            s.connect((address, 9))  # sends nothing: only the route is looked up
-            own = s.getsockname()[0]
-        except OSError:  # no such name, or no route: the meeting itself will say so
-            return ""
-        if own.startswith(local[0]) and not address.startswith(local):
-            return ""  # on the first host its own name may stand for the loopback, which no other host reaches
-        for _, name in socket.if_nameindex():
-            try:
-                asked = fcntl.ioctl(s.fileno(), _GET_ADDRESS, struct.pack("256s", name.encode()))
-            except OSError:  # it has no address
-                continue
-            if socket.inet_ntoa(asked[20:24]) == own:
-                return name
-    return ""
 
 
 def _by_srun() -> bool:

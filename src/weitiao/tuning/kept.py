@@ -30,11 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weitiao.bundle import Settings
-from weitiao.core import files
+from weitiao.core import cache, files
 from weitiao.core.errors import RunError
 from weitiao.example import Example
 from weitiao.splits import Stored
-from weitiao.starters import _cache
 from weitiao.tasks import Encoded, Task
 
 FEW = 20_000  # rows that are encoded in a second or two (docs/log.md): not worth a file
@@ -179,9 +178,9 @@ def kept(examples: Stored, key: str, encode: Encode, odd: Callable[[Example], bo
     """
     from filelock import FileLock
 
-    place = _cache.root() / "tokens"
+    place = cache.root() / "tokens"
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)  # token ids are the texts: for their owner alone
     except OSError as e:
         raise files.write_failed(place, e) from e
     folder = place / _digest([key, files.sha256(examples.path), apart])[:32]

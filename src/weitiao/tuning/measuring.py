@@ -189,7 +189,7 @@ def _updates(engine: Engine, short: Sequence[int]) -> list[tuple[Work, Seconds]]
 
 
 def _weighing(training: Speed, chosen: Sequence[Sequence[int]], rows: Rows, device: str) -> Seconds:
-    """Of the passes that the run makes before its first update to see whether it fits (`fits.weighed`)."""
+    """Of the passes that the run makes to see whether it fits (`fits.weighed`)."""
     long, short = chosen[:2]
     passes = [] if device != "cpu" else [short, short, long]
     return training.seconds(speed.work(passes, rows.sizes))

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from weitiao.core import launcher
+from weitiao.core import launcher, network
 from weitiao.core.errors import TrainingError, WeitiaoError
 from weitiao.core.i18n import t
 from weitiao.tuning.pulse import Pulse
@@ -94,5 +94,5 @@ def _apart(said: str) -> TrainingError:
 
 def _interface() -> dict[str, str]:
     """The network that gloo is to use, where nobody has said it."""
-    found = launcher.interface(os.environ.get("MASTER_ADDR", ""))
+    found = network.interface(os.environ.get("MASTER_ADDR", ""))
     return {"GLOO_SOCKET_IFNAME": found} if found and "GLOO_SOCKET_IFNAME" not in os.environ else {}

@@ -16,12 +16,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from weitiao.core import rates
 from weitiao.core.errors import RecipeError
 from weitiao.core.i18n import t
-from weitiao.core.rates import rates
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-GAIN = 1.3  # bf16 must be faster by this factor: less is not worth its rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,8 @@ def choose(wanted: str, where: torch.device, width: int) -> Choice:
             Choice("fp16", t("this GPU has no bf16: fp16 with loss scaling", "该显卡不支持 bf16：用 fp16 和损失缩放"))
     if where.type == "mps":
         return Choice("fp32", t("the safe choice on MPS", "MPS 上稳妥的选择"))
-    found = rates(width)
-    gain = found["bf16"] / found["fp32"]
-    return Choice("bf16" if gain > GAIN else "fp32",
+    gain = rates.gain(width)
+    return Choice("bf16" if gain > rates.GAIN else "fp32",
                   t("bf16 products run {g:.1f} times as fast as fp32 here",
                     "本机 bf16 矩阵乘速度是 fp32 的 {g:.1f} 倍", g=gain))
 
