@@ -56,7 +56,7 @@ SETS = (
     Set("thucnews-title10", 300, CLASSIFY),
     Set("stsb", 300, {"name": "regress"}, columns={"text_a": "text_a", "text_b": "text_b", "label": "label"}),
     Set("goemotions", 400, {"name": "classify", "multi_label": True}, columns={"text": "text", "label": "labels"}),
-    Set("kdconv-utterance-zh", 300, CLASSIFY),
+    Set("fewclue-tnews", 300, CLASSIFY, columns={"text": "text", "label": "label"}),
 )
 # Name: starter, and how many of its layers are kept.
 CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6), "e5-small-3": ("e5-small", 3)}
@@ -97,8 +97,9 @@ def written(found: Set, data: Path, work: Path) -> Path:
     """The folder with both parts."""
     folder = work / "data" / found.name
     if not folder.is_dir():
+        train, test = drawn(found, data)
         folder.mkdir(parents=True)
-        for part, rows in zip(("train", "test"), drawn(found, data), strict=True):
+        for part, rows in (("train", train), ("test", test)):
             (folder / f"{part}.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows),
                                                   "utf-8")
     return folder

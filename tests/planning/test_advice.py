@@ -8,7 +8,7 @@ import pytest
 
 from weitiao.core import i18n
 from weitiao.planning import telling
-from weitiao.planning.advice import TUNING_ADDS, advise
+from weitiao.planning.advice import TUNING_ADDS, advise, leader, order
 
 
 def price(seconds: float, unfit: str = "", method: str = "full") -> dict[str, Any]:
@@ -26,7 +26,7 @@ def plan(scores: dict[str, float], prices: dict[str, list[dict[str, Any]]], half
         "metric": metric, "folds": 3, "rows": 3000, "sample": 2000, "usual": [], "curve": None,
         "candidates": [{"name": x, "rung": x not in prices, "unfit": "", "parameters": 10, "seconds": 3.0,
                         "score": {"name": metric, "value": v, "low": v - half, "high": v + half}, "logme": None,
-                        "h_score": None, "prices": prices.get(x, []),
+                        "h_score": None, "prices": prices.get(x, []), "behind": "",
                         "against": {y: pair(x, y) for y in scores if y != x}} for x, v in scores.items()]}
     result["advice"] = advise(result)
     return result
@@ -49,6 +49,23 @@ def test_of_two_that_nothing_tells_apart_the_cheaper_one_is_taken() -> None:
     assert got["advice"]["model"] == "minilm" and "not established to be better" in telling.advice(got)
     assert plan({"e5-small": 0.90, "minilm": 0.88}, BASES, half=0.1)["advice"]["model"] == "e5-small"  # two points
     assert plan({"e5-small": 0.90, "minilm": 0.895}, BASES, half=0.001)["advice"]["model"] == "e5-small"  # established
+
+
+def test_what_is_clearly_behind_is_not_priced() -> None:
+    """In the order of their scores: the first that fits stands for all that are more than a point behind it."""
+    none: dict[str, list[dict[str, Any]]] = {"big": [], "e5-small": [], "minilm": [], "slow": []}
+    got = plan({"tfidf": 0.95, "minilm": 0.82, "big": 0.93, "e5-small": 0.90, "slow": 0.895}, none)
+    by_name = {x["name"]: x for x in got["candidates"]}
+    assert [x["name"] for x in order(got)] == ["big", "e5-small", "slow", "minilm"]
+    assert not any(leader(got, x) for x in order(got))  # nothing is known to fit yet
+    by_name["big"]["prices"] = [price(9.0, "2 GB free")]
+    assert leader(got, by_name["e5-small"]) == ""
+    by_name["e5-small"]["prices"] = [price(240.0)]
+    assert [leader(got, x) for x in order(got)] == ["", "", "", "e5-small"]  # "slow" may cost less
+    by_name["minilm"]["behind"] = "e5-small"
+    assert telling.costs(got)[1][-1] == [
+        "minilm", "–", "–", "–", "–",
+        "not priced: frozen it is behind e5-small by 8.0 ± 2.0 points (--model minilm prices it all the same)"]
 
 
 def test_less_is_better_where_it_is() -> None:

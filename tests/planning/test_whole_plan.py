@@ -12,7 +12,7 @@ from weitiao import planning
 from weitiao.cli import main
 from weitiao.core import i18n
 from weitiao.core.errors import RecipeError, RunError
-from weitiao.planning import page, prices, telling
+from weitiao.planning import advice, candidates, page, prices, telling
 from weitiao.planning.prices import Price
 from weitiao.recipe import Recipe
 
@@ -51,6 +51,19 @@ def test_lines_and_the_folder(tiny_folder: Path, capsys: pytest.CaptureFixture[s
     assert main([*args, "-q"]) == 0 and len(capsys.readouterr().out.splitlines()) == 1  # replaced: it is ours
     i18n.use("zh")
     assert page.html("rows", result) != html and "候选" in page.html("rows", result)
+
+
+def test_a_base_that_nobody_named_and_is_far_behind_is_not_priced(tiny_folders: dict[str, Path],
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = str(tiny_folders["encoder"]), str(tiny_folders["decoder"])
+    monkeypatch.setattr(candidates, "bases", lambda language, name, task, named: (first, second))
+    monkeypatch.setattr(advice, "_near", lambda best, other, sign: False)
+    found = planning.plan("rows.jsonl", sample=100, task="classify").result
+    by_score = sorted(found["candidates"][2:], key=lambda x: -x["score"]["value"])
+    assert [bool(x["prices"]) for x in by_score] == [True, False] and found["advice"]["model"] == by_score[0]["name"]
+    assert [x["behind"] for x in by_score] == ["", by_score[0]["name"]]
+    asked = planning.plan("rows.jsonl", sample=100, task="classify", models=[first, second]).result
+    assert all(x["prices"] for x in asked["candidates"][2:])
 
 
 def test_a_folder_of_others_is_left_alone() -> None:

@@ -129,13 +129,18 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
         "usual": list(candidates.usual(report["language"], task, recipe.model.hub)),
     }
     pay = _Till(run, recipe, kind, memory, say)
-    for one, judged in zip(result["candidates"], known, strict=True):
-        if judged.base is not None:
-            one["prices"] = pay.first(judged.base)
+    had = {x.name: x.base for x in known if x.base is not None}
+    for one in advice.order(result):
+        base = had.get(one["name"])
+        if base is None:
+            continue
+        one["behind"] = "" if one["name"] in (*asked, *named) else advice.leader(result, one)
+        if not one["behind"]:
+            one["prices"] = pay.first(base)
     result["advice"] = advice.advise(result)
-    for one, judged in zip(result["candidates"], known, strict=True):
-        if judged.base is not None and judged.name == result["advice"]["model"]:
-            one["prices"] += pay.others(judged.base, one["prices"])
+    for one in result["candidates"]:
+        if one["name"] == result["advice"]["model"] and one["name"] in had:
+            one["prices"] += pay.others(had[one["name"]], one["prices"])
     leader = next((x for x in known if x.name == result["advice"]["judge"]), None)
     result["curve"] = _curve(scene, leader, rows, say)
     return result
@@ -186,7 +191,7 @@ def _candidate(scene: Scene, judged: Judged, known: Sequence[Judged]) -> dict[st
         "score": judged.score.as_dict() if judged.score else None,
         "logme": judged.logme, "h_score": judged.h_score,
         "against": {x.name: judging.compare(scene, judged, x).as_dict() for x in others},
-        "prices": [],
+        "prices": [], "behind": "",
     }
 
 

@@ -44,6 +44,21 @@ def advise(result: Mapping[str, Any]) -> dict[str, str]:
             "rival": rungs[0]["name"] if rungs else "", "best": best["name"], "judge": judge}
 
 
+def order(result: Mapping[str, Any]) -> list[One]:
+    """The bases that can be priced: best score first, then those without one."""
+    sign = -1 if result["metric"] in LOWER_IS_BETTER else 1
+    found = [x for x in result["candidates"] if not x["rung"]]
+    return [*_ranked([x for x in found if x["score"]], sign), *(x for x in found if not x["score"])]
+
+
+def leader(result: Mapping[str, Any], one: One) -> str:
+    """Name of the best base that is known to fit, where `one` is so far behind it that it will not be taken whatever
+    it costs; else ""."""
+    sign = -1 if result["metric"] in LOWER_IS_BETTER else 1
+    best = next((x for x in order(result) if x["score"] and method(x)), None)
+    return "" if best is None or not one["score"] or best is one or _near(best, one, sign) else str(best["name"])
+
+
 def _unranked(found: Sequence[One], rungs: Sequence[One]) -> dict[str, str]:
     """Where no base has a score: the smallest that can be tuned at all, else the best rung."""
     able = sorted((x for x in found if not x["rung"] and method(x)), key=lambda x: (x["unfit"] != "", x["parameters"]))

@@ -82,9 +82,9 @@ def _beside(pair: Mapping[str, Any], rival: str) -> str:
              r=rival, d=difference)
 
 
-def _difference(pair: Mapping[str, Any]) -> str:
-    """`6.1 ± 1.2 points`; the interval's half width stands for it."""
-    name, value = pair["metric"], pair["difference"]
+def _difference(pair: Mapping[str, Any], *, size: bool = False) -> str:
+    """`6.1 ± 1.2 points`; the interval's half width stands for it. `size`: without its sign."""
+    name, value = pair["metric"], abs(pair["difference"]) if size else pair["difference"]
     half = "" if pair["low"] is None else f" ± {naming.bare(name, (pair['high'] - pair['low']) / 2)}"
     return f"{naming.bare(name, value)}{half}{_unit(name)}"
 
@@ -158,7 +158,15 @@ def costs(result: Result) -> tuple[list[str], list[list[str]]]:
     """Header and rows: each base and method with its price."""
     head = [t("base", "基座"), t("method", "方法"), t("time", "时间"), t("memory", "内存"), t("disk", "磁盘"), ""]
     rows = [[x["name"], p["method"], *_price(p)] for x in result["candidates"] for p in x["prices"]]
+    rows += [[x["name"], "–", "–", "–", "–", _behind(result, x)] for x in result["candidates"] if x["behind"]]
     return head, rows
+
+
+def _behind(result: Result, one: Mapping[str, Any]) -> str:
+    ahead = _one(result, one["behind"])
+    return t("not priced: frozen it is behind {b} by {d} (--model {n} prices it all the same)",
+             "未估价：冻结时落后 {b} {d}（加 --model {n} 仍会估价）", b=ahead["name"],
+             d=_difference(ahead["against"][one["name"]], size=True), n=one["name"])
 
 
 def _price(price: Mapping[str, Any]) -> Sequence[str]:
