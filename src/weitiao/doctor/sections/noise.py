@@ -113,13 +113,8 @@ def _known(seen: Seen, example: Example) -> bool:
 
 def _units(rows: Sequence[Example], group: str) -> NDArray[np.int64]:
     """(n,) equal for rows that say nearly the same, or belong to one passage or group."""
-    keys = comparing.unit_keys(rows, [comparing.key(e) for e in rows])
-    together = nearby.merged(keys, [nearby.judged(e) for e in rows])
-    found = sorted(units(rows, together, [""] * len(rows), group, ""), key=lambda u: u.key)
-    out = np.zeros(len(rows), np.int64)
-    for number, unit in enumerate(found):
-        out[list(unit.rows)] = number
-    return out
+    keys = comparing.unit_keys(rows, comparing.keys(rows))
+    return units(rows, nearby.merged(keys, map(nearby.judged, rows)), group).of
 
 
 class _Case(NamedTuple):
