@@ -1,0 +1,144 @@
+"""Which words' tags a linear tagger that never saw their row would not give: confident learning (`_doubts`) by word.
+
+>>> words = words_of(seen.task, rows, units)
+>>> p = out_of_fold(words, units, seed=1)
+>>> [(d.row, d.places[0].given, d.places[0].suggested, round(d.places[0].probability, 2)) for d in doubts(words, p)]
+[(17, 'O', 'LOC', 0.97)]
+
+A row counts as its most doubtful word does, as in Wang and Mueller 2022, "Detecting Label Errors in Token
+Classification Data" (arXiv 2210.03920). The tagger is the baseline `context`: on the rows tried it knew tags better
+than a linear model on a frozen base did, in a seventh of the time (docs/log.md). B- and I- are one tag here: a border
+that is wrong shows as O, and half as many tags have twice the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from weitiao.doctor.sections import _doubts
+from weitiao.evaluate.baselines import _linear, _words, context
+from weitiao.example import Example
+from weitiao.tasks._units import Place, units
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WORDS = 100_000
+"""That are judged, at most: five models read them all."""
+_STRENGTH = 0.2  # C of the support vector machines: the middle of what the baseline tries
+_ODDS = 2.0  # margins are -1 and 1: twice that makes odds that are neither timid nor extreme
+
+
+class Words(NamedTuple):
+    """The words that are judged.
+
+    Args:
+        x: (n, d) sparse features.
+        y: (n,) numbers of their tags in `names`.
+        row: (n,) number of the row that each stands in.
+        place: (n,) where it stands in its text.
+        names: O and the labels, in the task's order, that occur in enough units.
+        rare: labels that do not; their words are not judged.
+    """
+
+    x: Any
+    y: NDArray[np.int64]
+    row: NDArray[np.int64]
+    place: Sequence[Place]
+    names: list[str]
+    rare: list[str]
+
+
+class Stretch(NamedTuple):
+    """Neighbouring words with one tag and one suggestion: text[start:end], and the suggestion's probability where it is
+    most doubtful."""
+
+    start: int
+    end: int
+    given: str
+    suggested: str
+    probability: float
+
+
+class Doubt(NamedTuple):
+    """One row with doubtful tags: its number and the stretches, the most doubtful first."""
+
+    row: int
+    stretches: tuple[Stretch, ...]
+
+
+def fewer(rows: Sequence[Example]) -> int:
+    """How many rows like these have `WORDS` words; all of them where they have no more."""
+    words = sum(len(units(e.inputs["text"])) for e in rows)
+    return len(rows) if words <= WORDS else int(len(rows) * WORDS / words)
+
+
+def words_of(task: Any, rows: Sequence[Example], whole: NDArray[np.int64]) -> Words:
+    """All words of rows whose label was taught and occurs in as many units (`whole`, (rows,)) as there are folds.
+
+    `task` is a fitted `tag.Task`; it is not bound, nor changed.
+    """
+    read = context.rows(rows, task)
+    tags = np.concatenate([r.tags for r in read])
+    y = (tags + 1) // 2  # O, B-a, I-a, B-b, … to O, a, b, …; -1 stays unknown as 0 would not
+    row = np.repeat(np.arange(len(rows)), [len(r.tags) for r in read])
+    every = ("O", *task.labels)
+    enough = [len(np.unique(whole[row[(tags >= 0) & (y == k)]])) >= _doubts.FOLDS for k in range(len(every))]
+    number = np.cumsum(enough) - 1
+    kept = np.flatnonzero((tags >= 0) & np.array(enough)[y])
+    places = [place for r in read for place in r.notes[1]]
+    return Words(_words.stacked([r.features for r in read])[kept], number[y[kept]], row[kept],
+                 [places[i] for i in kept.tolist()], [n for n, e in zip(every, enough, strict=True) if e],
+                 [n for n, e in zip(every, enough, strict=True) if not e and n != "O"])
+
+
+def out_of_fold(words: Words, whole: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """(n, names) probabilities by taggers of the other folds; rows of one unit stay in one fold."""
+    def fit(x: Any, y: Any, outputs: int, kind: _linear.Kind) -> _linear.Model:
+        model = _linear.sparse(x, y, outputs, kind, _STRENGTH)
+        return lambda new: _ODDS * model(new)
+
+    return _doubts.out_of_fold(words.x, words.y, whole[words.row], len(words.names), "single_label_classification",
+                               seed, fit)
+
+
+def doubts(words: Words, p: NDArray[np.float64]) -> list[Doubt]:
+    """Rows with a doubtful word, the most doubtful first.
+
+    Of the words that confident learning names, those come first whose suggestion has the highest odds over the tag
+    given, each probability against the mean one of words that are tagged so: a rare tag is never very probable.
+    """
+    named = {d.row: d for d in _doubts.single(words.y, p)}
+    usual = np.array([p[words.y == k, k].mean() for k in range(len(words.names))])
+    order = sorted(named, key=lambda i: _odds(p[i] / usual, int(words.y[i]), named[i].suggested[0]))
+    by_row: dict[int, list[int]] = {}
+    for i in order:
+        by_row.setdefault(int(words.row[i]), []).append(i)
+    return [Doubt(row, _stretches(words, {i: named[i] for i in those})) for row, those in by_row.items()]
+
+
+def _odds(relative: NDArray[np.float64], given: int, suggested: int) -> float:
+    return float(relative[given] / relative[suggested])
+
+
+def _stretches(words: Words, named: dict[int, _doubts.Doubt]) -> tuple[Stretch, ...]:
+    """In the order of `named`; a word that continues one of the same kind is joined to it."""
+    left = dict.fromkeys(named)
+    out = []
+    for i in named:
+        if i not in left:
+            continue
+        first = last = i
+        same = (words.y[i], named[i].suggested)
+        while first - 1 in left and (words.y[first - 1], named[first - 1].suggested) == same:
+            first -= 1
+        while last + 1 in left and (words.y[last + 1], named[last + 1].suggested) == same:
+            last += 1
+        for k in range(first, last + 1):
+            del left[k]
+        out.append(Stretch(words.place[first][0], words.place[last][1], words.names[words.y[i]],
+                           words.names[named[i].suggested[0]], named[i].probability))
+    return tuple(out)
