@@ -12,8 +12,8 @@ import pytest
 from doctor_case import checked, found, lines, recipe, the
 
 from weitiao import doctor
-from weitiao.doctor.seeing import see
 from weitiao.doctor.sections import _tag_doubts, noise
+from weitiao.doctor.seeing import see
 
 pytest.importorskip("cleanlab")
 NAMES = {"PER": ("Ann", "Bob Lee", "Carla", "Dan Fox"), "LOC": ("Rome", "New York", "Oslo", "Lima")}
@@ -93,7 +93,7 @@ def test_rare_labels_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_copies_of_a_rare_label_count_once(tmp_path: Path) -> None:
-    data, planted = rows()
+    data, _ = rows()
     data += [{"tokens": ["see", "Mars", "tonight", mark], "tags": ["O", "B-STAR", "O", "O"]} for mark in ".!?;,:"]
     assert the(checked(tmp_path, data, sections=["noise"]), "noise.tags").facts["rare"] == ["STAR"]
 
@@ -137,10 +137,10 @@ def test_neighbours_are_named_together(tmp_path: Path) -> None:
 def test_what_is_personal_is_masked(tmp_path: Path) -> None:
     data, _ = rows(wrong=0)
     for i in range(40):
-        data[i] = {"tokens": ["write", "to", f"ann{i}@example.com", "please"], "tags": ["O", "O", "B-MAIL", "O"]}
+        data[i] = {"tokens": ["write", "to", f"ann{i}@gmail.com", "please"], "tags": ["O", "O", "B-MAIL", "O"]}
     data[7]["tags"] = ["O"] * 4
     finding = the(checked(tmp_path, data, sections=["noise"]), "noise.tags")
-    assert line(finding.spots[0]) == 8 and finding.spots[0].note.startswith("a***************: O; MAIL?")
+    assert line(finding.spots[0]) == 8 and finding.spots[0].note.startswith(f"a{13 * '*'}: O; MAIL?")
 
 
 @pytest.mark.parametrize("most", [1000, 50_000])

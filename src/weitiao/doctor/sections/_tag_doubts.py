@@ -2,8 +2,8 @@
 
 >>> words = words_of(seen.task, rows, units)
 >>> p = out_of_fold(words, units, seed=1)
->>> [(d.row, d.places[0].given, d.places[0].suggested, round(d.places[0].probability, 2)) for d in doubts(words, p)]
-[(17, 'O', 'LOC', 0.97)]
+>>> [(d.row, *d.stretches[0]) for d in doubts(words, p)]
+[(17, 23, 27, 'O', 'LOC', 0.97)]
 
 A row counts as its most doubtful word does, as in Wang and Mueller 2022, "Detecting Label Errors in Token
 Classification Data" (arXiv 2210.03920). The tagger is the baseline `context`: on the rows tried it knew tags better
@@ -13,7 +13,7 @@ that is wrong shows as O, and half as many tags have twice the words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,7 @@ def words_of(task: Any, rows: Sequence[Example], whole: NDArray[np.int64]) -> Wo
     """
     read = context.rows(rows, task)
     tags = np.concatenate([r.tags for r in read])
-    y = (tags + 1) // 2  # O, B-a, I-a, B-b, … to O, a, b, …; -1 stays unknown as 0 would not
+    y = (tags + 1) // 2  # O, B-a, I-a, B-b, … to O, a, b, …
     row = np.repeat(np.arange(len(rows)), [len(r.tags) for r in read])
     every = ("O", *task.labels)
     enough = [len(np.unique(whole[row[(tags >= 0) & (y == k)]])) >= _doubts.FOLDS for k in range(len(every))]
@@ -111,34 +111,30 @@ def doubts(words: Words, p: NDArray[np.float64]) -> list[Doubt]:
     Of the words that confident learning names, those come first whose suggestion has the highest odds over the tag
     given, each probability against the mean one of words that are tagged so: a rare tag is never very probable.
     """
-    named = {d.row: d for d in _doubts.single(words.y, p)}
+    named = [d.row for d in _doubts.single(words.y, p)]
     usual = np.array([p[words.y == k, k].mean() for k in range(len(words.names))])
-    order = sorted(named, key=lambda i: _odds(p[i] / usual, int(words.y[i]), named[i].suggested[0]))
+    kind = np.column_stack([words.row, words.y, p.argmax(axis=1)])
+    odds = {i: float(p[i, said] / usual[said] / (p[i, given] / usual[given]))
+            for i in named for _, given, said in [kind[i]]}
     by_row: dict[int, list[int]] = {}
-    for i in order:
+    for i in sorted(named, key=lambda i: -odds[i]):
         by_row.setdefault(int(words.row[i]), []).append(i)
-    return [Doubt(row, _stretches(words, {i: named[i] for i in those})) for row, those in by_row.items()]
+    return [Doubt(row, tuple(_stretches(words, p, kind, those))) for row, those in by_row.items()]
 
 
-def _odds(relative: NDArray[np.float64], given: int, suggested: int) -> float:
-    return float(relative[given] / relative[suggested])
-
-
-def _stretches(words: Words, named: dict[int, _doubts.Doubt]) -> tuple[Stretch, ...]:
-    """In the order of `named`; a word that continues one of the same kind is joined to it."""
-    left = dict.fromkeys(named)
-    out = []
-    for i in named:
-        if i not in left:
+def _stretches(words: Words, p: NDArray[np.float64], kind: NDArray[np.int64],
+               those: Sequence[int]) -> Iterator[Stretch]:
+    """Of these words, in their order, each with the neighbours of its `kind` (row, tag, suggestion); none twice."""
+    done: set[int] = set()
+    for i in those:
+        if i in done:
             continue
         first = last = i
-        same = (words.y[i], named[i].suggested)
-        while first - 1 in left and (words.y[first - 1], named[first - 1].suggested) == same:
+        while first > 0 and (kind[first - 1] == kind[i]).all():
             first -= 1
-        while last + 1 in left and (words.y[last + 1], named[last + 1].suggested) == same:
+        while last + 1 < len(kind) and (kind[last + 1] == kind[i]).all():
             last += 1
-        for k in range(first, last + 1):
-            del left[k]
-        out.append(Stretch(words.place[first][0], words.place[last][1], words.names[words.y[i]],
-                           words.names[named[i].suggested[0]], named[i].probability))
-    return tuple(out)
+        done.update(range(first, last + 1))
+        _, given, said = kind[i]
+        yield Stretch(words.place[first][0], words.place[last][1], words.names[given], words.names[said],
+                      float(p[i, said]))
