@@ -7,8 +7,8 @@
 
 A row counts as its most doubtful word does, as in Wang and Mueller 2022, "Detecting Label Errors in Token
 Classification Data" (arXiv 2210.03920). The tagger is the baseline `context`: on the rows tried it knew tags better
-than a linear model on a frozen base did, in a seventh of the time (docs/log.md). B- and I- are one tag here: a border
-that is wrong shows as O, and half as many tags have twice the words.
+than a linear model on a frozen base did, in half to a quarter of the time (docs/log.md). B- and I- are one tag here: a
+border that is wrong shows as O, and half as many tags have twice the words.
 """
 
 from __future__ import annotations
