@@ -100,7 +100,8 @@ def page(results: list[dict[str, Any]]) -> str:
              f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core shared with other work: processor time "
              "says more than the clock. All sections with their defaults, the tokenizer and the labels' model on drawn "
              "rows among them. Made by `python benchmarks/check_rows.py ROOT WORK --rows …`.", "",
-             "| rows | file, MB | processor, s | µs a row | clock, s | peak memory, MB | of it its own, MB |", "|--:|--:|--:|--:|--:|--:|--:|"]
+             "| rows | file, MB | processor, s | µs a row | clock, s | peak memory, MB | of it its own, MB |",
+             "|--:|--:|--:|--:|--:|--:|--:|"]
     lines += [f"| {r['rows']:,} | {r['bytes'] / 1e6:.0f} | {r['cpu']:.0f} | {r['cpu'] / r['rows'] * 1e6:.0f} | "
               f"{r['wall']:.0f} | {r['megabytes']:,} | {r['own']:,} |" for r in results]
     return "\n".join([*lines, ""])

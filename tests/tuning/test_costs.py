@@ -15,7 +15,8 @@ from weitiao.core import memory
 from weitiao.recipe import Recipe
 from weitiao.run import Run
 from weitiao.splits import load, load_task
-from weitiao.tuning import costs
+from weitiao.tuning import costs, measuring
+from weitiao.tuning.batches import Batches
 
 SAMPLES = [pytest.param((name, i, kind), id=f"{name}-{i}-{kind}")
            for name in tasks.names() for i, sample in enumerate(tasks.load(name).SAMPLES) for kind in sample.kinds]
@@ -60,6 +61,13 @@ def test_more_rows_cost_more_time_in_proportion(tiny_folder: Path, tmp_path: Pat
     many = costs.price(recipe, task, {"train": train * 8, "validation": [], "test": train})
     assert few.seconds["validate"] == 0 and many.steps >= 4 * few.steps
     assert many.cpu_seconds["tune"] > 2 * few.cpu_seconds["tune"]
+
+
+def test_the_longest_pass_is_one_that_the_run_makes() -> None:
+    """Two updates of an epoch's many: the longest rows of all are not met, and cost no memory."""
+    batches = Batches([(8 + i, 1) for i in range(64)], seed=1, batch_size=4, micro_batch_size=4, micro_batch_tokens=4096)
+    few, whole = (measuring._chosen(batches, steps)[0] for steps in (2, batches.per_epoch))
+    assert few in [*batches(0), *batches(1)] and 63 in whole and max(few) < 63
 
 
 def test_a_child_process_prints_json(tiny_folder: Path, tmp_path: Path) -> None:

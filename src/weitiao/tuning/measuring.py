@@ -79,7 +79,9 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     judged_rows = round(held_out * len(made.rows["validation"].encoded))
     whole = Batches(rows.sizes, seed=recipe.seed, batch_size=int(tune.batch_size),
                     micro_batch_size=int(tune.micro_batch_size), micro_batch_tokens=int(tune.micro_batch_tokens))
-    chosen = _chosen(whole)
+    per_epoch = -(-round(scale * len(rows.encoded)) // int(tune.batch_size))
+    most = per_epoch if tune.time else planning.steps(tune, per_epoch, 0.0, lambda: 0.0)
+    chosen = _chosen(whole, min(most, whole.per_epoch))
     few = sorted({i for one in chosen for i in one})
     # All rows stand where those for validation do: of the word embeddings what they use is held, as in the run, while
     # the head is fitted on the few rows whose passes are timed.
@@ -100,7 +102,6 @@ def course(recipe: Recipe, home: Path, task: Task, made: Ready, stack: ExitStack
     if judged_rows:
         peaks["validate"] = float(memory.peak() or 0)
     memory.restart_peak()
-    per_epoch = -(-round(scale * len(rows.encoded)) // int(tune.batch_size))
     share = judged_rows / max(1, round(scale * len(rows.encoded)))
     steps = planning.steps(tune, per_epoch, share, lambda: training.seconds(_per_update(whole)).wall)
     # Updates of a few rows differ much: where all rows are encoded the schedule itself is priced, else its mean.
@@ -149,14 +150,14 @@ def _per_update(batches: Batches) -> Work:
     return speed.of_steps(batches, 0, batches.per_epoch) / batches.per_epoch
 
 
-def _chosen(batches: Batches) -> list[list[int]]:
-    """The longest pass of an epoch, the shortest, and the first ones as they come."""
+def _chosen(batches: Batches, steps: int) -> list[list[int]]:
+    """The longest pass of so many updates, the shortest, and the first ones as they come."""
     first: list[list[int]] = []
     for step in range(batches.per_epoch):
         first += batches(step)
         if len(first) >= _PASSES:
             break
-    return [*fits.longest_and_shortest(batches, batches.per_epoch), *first[:_PASSES]]
+    return [*fits.longest_and_shortest(batches, steps), *first[:_PASSES]]
 
 
 def _passes(recipe: Recipe, engine: Engine, kind: str,
