@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from weitiao.doctor.sections import _doubts
-from weitiao.evaluate.baselines import _linear, _words, context
+from weitiao.evaluate import baselines
+from weitiao.evaluate.baselines import _linear, _words
 from weitiao.example import Example
-from weitiao.tasks._units import Place, units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WORDS = 100_000
 """That are judged, at most: five models read them all."""
+_TRIED = 200  # rows whose words are counted
 _STRENGTH = 0.2  # C of the support vector machines: the middle of what the baseline tries
 _ODDS = 2.0  # margins are -1 and 1: twice that makes odds that are neither timid nor extreme
 
@@ -47,7 +48,7 @@ class Words(NamedTuple):
     x: Any
     y: NDArray[np.int64]
     row: NDArray[np.int64]
-    place: Sequence[Place]
+    place: Sequence[tuple[int, int]]
     names: list[str]
     rare: list[str]
 
@@ -70,10 +71,16 @@ class Doubt(NamedTuple):
     stretches: tuple[Stretch, ...]
 
 
-def fewer(rows: Sequence[Example]) -> int:
-    """How many rows like these have `WORDS` words; all of them where they have no more."""
-    words = sum(len(units(e.inputs["text"])) for e in rows)
-    return len(rows) if words <= WORDS else int(len(rows) * WORDS / words)
+def fewer(task: Any, rows: Sequence[Example]) -> int:
+    """How many rows like these have `WORDS` words, by some of them; all where they have no more."""
+    some = rows[:: max(1, len(rows) // _TRIED)]
+    words = sum(len(r.tags) for r in _read(task, some))
+    return min(len(rows), int(len(some) * WORDS / max(1, words)))
+
+
+def _read(task: Any, rows: Sequence[Example]) -> list[_words.Row]:
+    found: list[_words.Row] = baselines.load("context").rows(rows, task)
+    return found
 
 
 def words_of(task: Any, rows: Sequence[Example], whole: NDArray[np.int64]) -> Words:
@@ -81,7 +88,7 @@ def words_of(task: Any, rows: Sequence[Example], whole: NDArray[np.int64]) -> Wo
 
     `task` is a fitted `tag.Task`; it is not bound, nor changed.
     """
-    read = context.rows(rows, task)
+    read = _read(task, rows)
     tags = np.concatenate([r.tags for r in read])
     y = (tags + 1) // 2  # O, B-a, I-a, B-b, … to O, a, b, …
     row = np.repeat(np.arange(len(rows)), [len(r.tags) for r in read])

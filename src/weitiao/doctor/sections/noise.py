@@ -118,7 +118,7 @@ def _drawn(seen: Seen, options: Options) -> tuple[list[Example], Reader | None]:
 def _tagged(seen: Seen, options: Options) -> list[Example]:
     """Rows with tags, of all parts, as many as the options and `_tag_doubts.WORDS` allow."""
     rows = [e for _, e in seen.sample(options.rows) if e.target is not None]
-    most = _tag_doubts.fewer(rows)
+    most = _tag_doubts.fewer(seen.task, rows)
     return rows if most == len(rows) else [e for _, e in seen.sample(most) if e.target is not None]
 
 
