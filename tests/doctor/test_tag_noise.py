@@ -149,3 +149,16 @@ def test_of_many_words_some_are_judged(tmp_path: Path, most: int, monkeypatch: p
     finding = the(checked(tmp_path, rows()[0], sections=["noise"]), "noise.tags")
     assert (finding.facts["words"] <= 1.05 * most and " of 240 rows" in finding.said) == (most == 1000)
     assert (finding.of == 240) == (most > 1000)
+
+
+def test_a_rare_tag_is_measured_by_itself() -> None:
+    """Word 50 has the lower probability of its tag, but such words never have much; 3 and 4 stand beside each other."""
+    y = np.repeat([0, 1], [40, 20])
+    p = np.column_stack([np.repeat([0.95, 0.2], [40, 20]), np.repeat([0.05, 0.8], [40, 20])])
+    p[3] = p[4] = (0.1, 0.9)
+    p[50] = (0.91, 0.09)
+    row = np.arange(60)
+    row[4] = 3
+    words = _tag_doubts.Words(None, y, row, [(2 * i, 2 * i + 1) for i in range(60)], ["O", "LOC"], [])
+    got = _tag_doubts.doubts(words, p)
+    assert [(d.row, *d.stretches) for d in got] == [(3, (6, 9, "O", "LOC", 0.9)), (50, (100, 101, "LOC", "O", 0.91))]

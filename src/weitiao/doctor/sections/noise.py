@@ -79,8 +79,9 @@ class Options(BaseModel):
 def look(seen: Seen, options: Options) -> Iterator[Finding]:
     """Nothing where rows have neither tags nor a label or number of their own (texts, answers in passages), or the task
     refuses them."""
-    kind, tags = seen.task.head().problem_type, seen.task.head().kind == "tokens"
-    if not (tags or (seen.task.head().kind == "sequence" and kind)) or seen.refused is not None:
+    head = seen.task.head()
+    kind, tags = head.problem_type, head.kind == "tokens"
+    if not (tags or (head.kind == "sequence" and kind)) or seen.refused is not None:
         return
     if kind != "regression" and not _cleanlab():
         missing = MissingExtra("cleanlab", "noise", t(*TITLE))
@@ -264,7 +265,7 @@ def _tags(seen: Seen, rows: list[Example], options: Options) -> Finding:
         spots.shown, t("read these rows from the top, the likeliest errors first, and mend the tags in the file "
                        "(--out DIR lists all of them in findings.jsonl)",
                        "请从头阅读这些行（最可能有误的在前），并在文件中更正标签"
-                       "（--out 目录 的 findings.jsonl 列出全部）"), facts)
+                       "（--out 目录的 findings.jsonl 列出全部）"), facts)
 
 
 def _tag_spot(seen: Seen, example: Example, stretches: Sequence[_tag_doubts.Stretch]) -> Spot:
