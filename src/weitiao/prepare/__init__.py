@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3  # bad rows of a part that an error names
 
+
 def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> None:
     """Read, check, clean, split and describe the data of a recipe; all of it lands in the run, or nothing.
 
@@ -117,12 +118,11 @@ class _Rows(NamedTuple):
 
     def shared_out(self, names: Sequence[str]) -> dict[str, _Rows]:
         """Each row to the part that is named for it."""
-        where = np.array(names)
-        return {part: self.picked(where == part) for part in splits.PARTS}
+        where = np.fromiter(map(splits.PARTS.index, names), np.int8, len(names))
+        return {part: self.picked(where == i) for i, part in enumerate(splits.PARTS)}
 
-    def __add__(self, other: object) -> _Rows:
-        """These, then those; a file that holds all rows of the sum is left where it is."""
-        assert isinstance(other, _Rows)
+    def followed_by(self, other: _Rows) -> _Rows:
+        """These, then those: in memory, unless one of them has none."""
         if not len(self.keys) or not len(other.keys):
             return self if len(self.keys) else other
         return _Rows([*self.examples, *other.examples], np.concatenate([self.keys, other.keys]))
@@ -139,7 +139,8 @@ def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
     parts = {part: _Rows(read[part].examples, comparing.keys(read[part].examples)) for part in splits.PARTS}
     if names is not None:
         found = parts["train"].shared_out(names)
-        parts = {"train": found["train"], **{part: parts[part] + found[part] for part in ("validation", "test")}}
+        parts = {part: found[part] if part == "train" else parts[part].followed_by(found[part])
+                 for part in splits.PARTS}
     shares = _shares(recipe, len(parts["train"].keys), how)
     held = 0
     if any(shares.values()):
