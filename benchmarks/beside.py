@@ -111,7 +111,8 @@ def head(title: str, turns: Turns, packages: Sequence[str] = ("torch", "transfor
 
 def versions(packages: Sequence[str]) -> str:
     """What the peers' environment holds of these."""
-    ask = "import sys; from importlib.metadata import version as v; print(', '.join(f'{p} {v(p)}' for p in sys.argv[1:]))"
+    ask = ("import sys; from importlib.metadata import version; "
+           "print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))")
     return timed([PEER_PYTHON, "-c", ask, *packages]).out.strip()
 
 
