@@ -37,11 +37,16 @@ Turns = dict[str, list[Numbers]]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that ended well: wall time, the most memory that its process held, its standard output."""
+    """A command that ended well: wall and processor time, the most memory that its process held, its output."""
 
     seconds: float
+    cpu_seconds: float
     peak_gb: float
     out: str
+
+    @property
+    def numbers(self) -> Numbers:
+        return {"wall_s": self.seconds, "cpu_s": self.cpu_seconds, "peak_gb": self.peak_gb}
 
 
 def timed(command: Sequence[str | Path]) -> Ran:
@@ -57,7 +62,8 @@ def timed(command: Sequence[str | Path]) -> Ran:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{out}\nexit code {process.returncode}: {' '.join(map(str, command))}")
-    return Ran(seconds, used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e9 / 1024), out)
+    per_gb = 1e9 if sys.platform == "darwin" else 1e9 / 1024  # only there in bytes
+    return Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / per_gb, out)
 
 
 def weitiao(*arguments: str | Path) -> Ran:
@@ -121,6 +127,15 @@ def table(columns: Mapping[str, Callable[[list[Numbers]], str]], turns: Turns) -
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
     return [*lines, *(f"| {side} | " + " | ".join(tell(got) for tell in columns.values()) + " |"
                       for side, got in turns.items())]
+
+
+COSTS: dict[str, tuple[str, str]] = {"wall time, s": ("wall_s", ".0f"), "processor, s": ("cpu_s", ".0f"),
+                                     "memory, GB": ("peak_gb", ".2f")}
+
+
+def costs(side: list[Numbers], whose: str) -> dict[str, Callable[[list[Numbers]], str]]:
+    """The columns of what every command costs, its memory also beside that of `side`."""
+    return {**{name: told(*what) for name, what in COSTS.items()}, f"memory of {whose}": beside("peak_gb", side)}
 
 
 def told(key: str, form: str) -> Callable[[list[Numbers]], str]:

@@ -50,15 +50,14 @@ def ours(data: Path, model: str) -> Numbers:
                              run, "--json", *(["--validation", validation] if validation.is_file() else []))
         manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
         first = json.loads((run / "evaluate" / "scores.json").read_text(encoding="utf-8"))["metrics"][0]
-        return {"wall_s": ran.seconds, "train_s": manifest["stages"]["tune"]["seconds"], "peak_gb": ran.peak_gb,
-                "score": first["value"], "metric": first["name"], "n": first["n"]}
+        return {**ran.numbers, "train_s": manifest["stages"]["tune"]["seconds"], "score": first["value"],
+                "metric": first["name"], "n": first["n"]}
 
 
 def trainer(data: Path, base: Path, *flags: str) -> Numbers:
     """The Trainer in a process and an environment of its own."""
     ran, got = beside.peer("hf_trainer.py", base, data / "train.jsonl", data / "test.jsonl", *flags)
-    return {"wall_s": ran.seconds, "train_s": got["train_s"], "peak_gb": ran.peak_gb, "score": got["accuracy"],
-            "metric": "accuracy", "n": got["n"]}
+    return {**ran.numbers, "train_s": got["train_s"], "score": got["accuracy"], "metric": "accuracy", "n": got["n"]}
 
 
 def page(data: Path, model: str, turns: beside.Turns, *, bf16: bool) -> list[str]:
@@ -68,10 +67,9 @@ def page(data: Path, model: str, turns: beside.Turns, *, bf16: bool) -> list[str
         "For weitiao the wall time also holds baselines, prediction and report."
         + ("" if bf16 else " This CPU gains nothing by bf16: everything is fp32."), "",
         *beside.table({
-            "wall time, s": beside.told("wall_s", ".0f"),
-            "of the Trainer's epoch": beside.beside("wall_s", turns[PLAIN]),
+            **beside.costs(turns[PLAIN], "the Trainer's epoch"),
+            "wall time of the Trainer's epoch": beside.beside("wall_s", turns[PLAIN]),
             "training, s": beside.told("train_s", ".0f"),
-            "memory, GB": beside.told("peak_gb", ".2f"),
             "quality on the test rows": lambda got: (f"{got[0]['metric']} {beside.told('score', '.4f')(got)}, "
                                                      f"n = {got[0]['n']}")}, turns)]
 

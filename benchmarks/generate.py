@@ -66,14 +66,14 @@ def tuned(o: argparse.Namespace, work: Path) -> Path:
 def ours(work: Path, rows: Path) -> Numbers:
     """The whole command."""
     ran = beside.weitiao("predict", work / "run", rows, "-o", work / "ours.jsonl", "--json")
-    return {"wall_s": ran.seconds, "peak_gb": ran.peak_gb, "rows_s": len(beside.lines(rows)) / ran.seconds}
+    return {**ran.numbers, "rows_s": len(beside.lines(rows)) / ran.seconds}
 
 
 def generated(work: Path, rows: Path, *flags: Any) -> Numbers:
     """`model.generate()` in a process and an environment of its own."""
     out = work / ("batched.jsonl" if flags else "loop.jsonl")
     ran, got = beside.peer("hf_generate.py", work / "run" / "model", rows, out, *map(str, flags))
-    return {"wall_s": ran.seconds, "peak_gb": ran.peak_gb, "rows_s": got["rows"] / ran.seconds, **got}
+    return {**ran.numbers, "rows_s": got["rows"] / ran.seconds, **got}
 
 
 def equal(work: Path) -> float:
@@ -94,9 +94,7 @@ def page(o: argparse.Namespace, turns: beside.Turns, tried: dict[int, float], sh
         *beside.table({
             "rows/s": beside.told("rows_s", ".2f"),
             "of the loop": beside.beside("rows_s", turns[LOOP]),
-            "wall time, s": beside.told("wall_s", ".0f"),
-            "memory, GB": beside.told("peak_gb", ".2f"),
-            "memory of the loop's": beside.beside("peak_gb", turns[LOOP])}, turns), "",
+            **beside.costs(turns[LOOP], "the loop's")}, turns), "",
         f"{share:.1%} of weitiao's texts are those of the loop, letter by letter (n = {o.rows}). Batch sizes that were "
         "tried, seconds of generation alone: " + ", ".join(f"{size}: {s:.1f}" for size, s in tried.items()) + "."]
 

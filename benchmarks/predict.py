@@ -83,15 +83,14 @@ def tuned(data: Path, work: Path, model: str, seed: int) -> Path:
 def ours(work: Path, rows: Path) -> Numbers:
     """The whole command."""
     ran = beside.weitiao("predict", work / "run", rows, "-o", work / "ours.jsonl", "--json")
-    return {"wall_s": ran.seconds, "peak_gb": ran.peak_gb, "rows_s": len(beside.lines(rows)) / ran.seconds}
+    return {**ran.numbers, "rows_s": len(beside.lines(rows)) / ran.seconds}
 
 
 def pipeline(work: Path, rows: Path, *flags: Any) -> Numbers:
     """The pipeline in a process and an environment of its own; its answers as it comes are kept to be compared."""
     out = work / ("other.jsonl" if flags else "pipeline.jsonl")
     ran, got = beside.peer("hf_pipeline.py", work / "run" / "model", rows, out, *map(str, flags))
-    return {"wall_s": ran.seconds, "peak_gb": ran.peak_gb, "rows_s": got["rows"] / ran.seconds,
-            "predict_s": got["predict_s"]}
+    return {**ran.numbers, "rows_s": got["rows"] / ran.seconds, "predict_s": got["predict_s"]}
 
 
 def agreement(work: Path) -> tuple[float, float, int]:
@@ -128,9 +127,7 @@ def page(o: argparse.Namespace, turns: beside.Turns, tried: dict[int, float], ag
         *beside.table({
             "rows/s": beside.told("rows_s", ".1f"),
             "of the pipeline as it comes": beside.beside("rows_s", turns[PLAIN]),
-            "wall time, s": beside.told("wall_s", ".0f"),
-            "memory, GB": beside.told("peak_gb", ".2f"),
-            "memory of the pipeline's": beside.beside("peak_gb", turns[PLAIN])}, turns), "",
+            **beside.costs(turns[PLAIN], "the pipeline's")}, turns), "",
         f"Equal labels {share:.4%}, largest difference of a probability {apart:.1e} (n = {n:,}, all labels of a row).",
         "Batch sizes that were tried on every tenth row, seconds of prediction alone: "
         + ", ".join(f"{size}: {seconds:.1f}" for size, seconds in tried.items()) + "."]

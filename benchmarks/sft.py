@@ -85,8 +85,8 @@ def trl(work: Path, base: Path, seed: int, *flags: str) -> Numbers:
 
 
 def numbers(ran: beside.Ran, seconds: float, updates: int, tokens: int, perplexity: float) -> Numbers:
-    return {"wall_s": ran.seconds, "peak_gb": ran.peak_gb, "train_s": seconds, "updates": updates, "tokens": tokens,
-            "tokens_s": tokens / seconds, "perplexity": perplexity}
+    return {**ran.numbers, "train_s": seconds, "updates": updates, "tokens": tokens, "tokens_s": tokens / seconds,
+            "perplexity": perplexity}
 
 
 def page(o: argparse.Namespace, turns: beside.Turns, *, bf16: bool) -> list[str]:
@@ -108,9 +108,7 @@ def page(o: argparse.Namespace, turns: beside.Turns, *, bf16: bool) -> list[str]
             "tokens/s": beside.told("tokens_s", ".0f"),
             "of the SFTTrainer as it comes": beside.beside("tokens_s", turns[PLAIN]),
             "training, s": beside.told("train_s", ".0f"),
-            "wall time, s": beside.told("wall_s", ".0f"),
-            "memory, GB": beside.told("peak_gb", ".2f"),
-            "memory of the SFTTrainer's": beside.beside("peak_gb", turns[PLAIN]),
+            **beside.costs(turns[PLAIN], "the SFTTrainer's"),
             "test perplexity": beside.told("perplexity", ".3f")}, turns)]
 
 

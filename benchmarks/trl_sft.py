@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 import transformers
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
@@ -28,6 +28,7 @@ from trl import SFTConfig, SFTTrainer
 def main() -> None:
     o = options()
     transformers.logging.set_verbosity_error()
+    disable_progress_bars()
     train, test = read(o.train), read(o.test)
     tokenizer, model = AutoTokenizer.from_pretrained(o.model), AutoModelForCausalLM.from_pretrained(o.model)
     with tempfile.TemporaryDirectory() as folder:
