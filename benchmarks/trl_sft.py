@@ -74,7 +74,7 @@ def perplexity(trainer: SFTTrainer) -> float:
     """Row by row, so that no padding and no mean over batches comes in."""
     model, nats, count = trainer.model.eval(), 0.0, 0
     for row in trainer.eval_dataset:
-        ids, learnt = torch.tensor([row["input_ids"]]), torch.tensor(row["completion_mask"][1:]).bool()
+        ids, learnt = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"][1:]) != -100
         logits = model(input_ids=ids).logits[0, :-1].float()
         nats += float(torch.nn.functional.cross_entropy(logits[learnt], ids[0, 1:][learnt], reduction="sum"))
         count += int(learnt.sum())
