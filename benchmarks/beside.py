@@ -9,6 +9,7 @@ the machine meets all sides. The peers run in an environment of their own, .peer
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -47,6 +48,18 @@ class Ran:
     @property
     def numbers(self) -> Numbers:
         return {"wall_s": self.seconds, "cpu_s": self.cpu_seconds, "peak_gb": self.peak_gb}
+
+
+def options(data: str, *, rows: int, model: str) -> argparse.ArgumentParser:
+    """What every comparison is asked: the folder `data`, sizes, turns, where to work."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument(data, type=Path)
+    parser.add_argument("--rows", type=int, default=rows)
+    parser.add_argument("--model", default=model)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--work", type=Path, help="keep here what is made on the way")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
 
 
 def timed(command: Sequence[str | Path]) -> Ran:

@@ -26,14 +26,7 @@ OURS, LOOP = "weitiao predict", "generate(), row by row"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=100)
-    parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    o = parser.parse_args()
+    o = beside.options("folder", rows=100, model="smollm2-135m").parse_args()
     with beside.work(o.work) as folder:
         work = Path(folder)
         sources = sorted({row["source"] for row in beside.lines(o.folder / "test.jsonl")})

@@ -31,14 +31,7 @@ PLAIN, OURS = "pipeline, as it comes", "weitiao predict"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--model", default="e5-small")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    o = parser.parse_args()
+    o = beside.options("data", rows=10_000, model="e5-small").parse_args()
     with beside.work(o.work) as folder:
         work = Path(folder)
         rows = beside.dump(work / "rows.jsonl", drawn(o.data, o.rows, o.seed))

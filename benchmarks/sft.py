@@ -31,14 +31,8 @@ OURS, PLAIN, GROUPED = "weitiao tune", "SFTTrainer, as it comes", "SFTTrainer, g
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=320)
+    parser = beside.options("folder", rows=320, model="smollm2-135m")
     parser.add_argument("--test", type=int, default=100)
-    parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--work", type=Path)
     o = parser.parse_args()
     base = models.find(o.model).folder
     with beside.work(o.work) as folder:
