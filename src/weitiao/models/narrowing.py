@@ -63,7 +63,7 @@ def _cache(body: PreTrainedModel) -> DynamicCache:
     return DynamicCache(config=body.config.get_text_config(decoder=True))
 
 
-class _HalfEnded(StoppingCriteria):
+class _HalfEnded(StoppingCriteria):  # type: ignore[misc]
     """Stops the whole batch when half of its rows, or more, hold an end token behind `begin`."""
 
     def __init__(self, begin: int, ends: set[int]) -> None:
