@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,10 +141,10 @@ def add(path: Path, row: dict[str, Any]) -> None:
 
 # -- tuning --------------------------------------------------------------------------------------------------------
 
-def tune(data: Path, work: Path, one: bool) -> bool:
+def tune(data: Path, work: Path, one: bool, bases: Sequence[str]) -> bool:
     """Each pair that is not there yet, or the next of them; was there one?"""
     done = {(x["set"], x["base"]) for x in lines(work / "tuned.jsonl")}
-    todo = [(s, b) for b in BASES for s in SETS if (s.name, b) not in done]  # the dearest base last
+    todo = [(s, b) for b in bases for s in SETS if (s.name, b) not in done]  # the dearest base last
     for found, name in todo[: 1 if one else None]:
         folder, run = written(found, data, work), work / "runs" / f"{found.name}-{name}"
         shutil.rmtree(run, ignore_errors=True)
@@ -165,10 +166,10 @@ def tune(data: Path, work: Path, one: bool) -> bool:
 
 # -- ranking -------------------------------------------------------------------------------------------------------
 
-def rank(data: Path, work: Path, one: bool) -> bool:
+def rank(data: Path, work: Path, one: bool, bases: Sequence[str]) -> bool:
     """Each pair judged without tuning, and the classical rungs, on the same training rows."""
     done = {(x["set"], x["base"]) for x in lines(work / "ranked.jsonl")}
-    todo = [(s, b) for s in SETS for b in (*BASES, *RUNGS) if (s.name, b) not in done]
+    todo = [(s, b) for s in SETS for b in (*bases, *RUNGS) if (s.name, b) not in done]
     for found, name in todo[: 1 if one else None]:
         folder = written(found, data, work)
         asked = recipe(found, folder, "auto")
@@ -284,12 +285,13 @@ def main() -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--one", action="store_true", help="only the next pair; exits with 3 where none is left")
+    parser.add_argument("--bases", nargs="*", default=BASES, choices=BASES, help="by default all")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     if asked.what == "table":
         table(asked.work)
         return 0
-    return 0 if {"tune": tune, "rank": rank}[asked.what](asked.data, asked.work, asked.one) else 3
+    return 0 if {"tune": tune, "rank": rank}[asked.what](asked.data, asked.work, asked.one, asked.bases) else 3
 
 
 if __name__ == "__main__":

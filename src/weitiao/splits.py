@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from weitiao import tasks
 from weitiao.core import files
@@ -25,19 +26,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")
-_GROUP = 65_536  # rows of a row group: what a reader has to hold
+_GROUP = 16_384  # rows of a row group: what a writer has to hold
+_KNOWN = 4096  # label names
+HELD = 20_000
+"""Rows of a part that prepare keeps in memory: of more none."""
 _READ = 4096  # rows that are objects at a time
 
 
-def write(path: Path, examples: Sequence[Example]) -> None:
-    """One parquet file: id, inputs, target, source, meta (the three structured ones as JSON text)."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class Writer:
+    """Adds rows one after the other to one parquet file: id, inputs, target, source, meta (the three structured ones as
+    JSON text)."""
 
-    schema = pa.schema([(name, pa.string()) for name in ("id", "inputs", "target", "source", "meta")])
-    with pq.ParquetWriter(path, schema) as writer:
-        for start in range(0, len(examples), _GROUP):
-            writer.write_table(_table(examples[start : start + _GROUP], schema))
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._schema = pa.schema([(name, pa.string()) for name in ("id", "inputs", "target", "source", "meta")])
+        self._writer, self._waiting = pq.ParquetWriter(path, self._schema), list[Example]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """No row comes any more."""
+        if self._waiting:
+            self._write()
+        self._writer.close()
+
+    def add(self, example: Example) -> None:
+        """One more row."""
+        self._waiting.append(example)
+        if len(self._waiting) == _GROUP:
+            self._write()
+
+    def _write(self) -> None:
+        self._writer.write_table(_table(self._waiting, self._schema))
+        self._waiting.clear()
+
+
+def write(path: Path, examples: Iterable[Example]) -> None:
+    """All of these rows, in their order."""
+    with Writer(path) as out:
+        for example in examples:
+            out.add(example)
 
 
 def _table(examples: Sequence[Example], schema: Any) -> Any:
@@ -57,10 +92,11 @@ def read(path: Path) -> Iterator[Example]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    known: dict[str, Any] = {}
     try:
         for batch in pq.ParquetFile(path).iter_batches(_READ):
             for r in batch.to_pylist():
-                yield _example(r)
+                yield _example(r, known)
     except (OSError, pa.ArrowInvalid, KeyError, ValueError) as e:
         raise _unreadable(path, e) from e
 
@@ -70,8 +106,15 @@ def _unreadable(path: Path, e: Exception) -> RunError:
                     fix=t("run the command again with another --out", "请换一个 --out 重新运行"))
 
 
-def _example(r: Mapping[str, Any]) -> Example:
-    return Example(r["id"], json.loads(r["inputs"]), json.loads(r["target"]), r["source"], json.loads(r["meta"]))
+def _example(r: Mapping[str, Any], known: dict[str, Any]) -> Example:
+    """A row; `known`: label names that were met, so that a million rows of ten labels hold ten texts."""
+    written = r["target"]
+    target = known.get(written)
+    if target is None:
+        target = json.loads(written)
+        if isinstance(target, str) and len(known) < _KNOWN:
+            known[written] = target
+    return Example(r["id"], json.loads(r["inputs"]), target, r["source"], json.loads(r["meta"]))
 
 
 def count(path: Path) -> int:
@@ -87,10 +130,16 @@ def count(path: Path) -> int:
 
 def some(path: Path, places: NDArray[np.int64]) -> Iterator[Example]:
     """The rows at these places, which ascend; only they are unpacked."""
+    import numpy as np
     import pyarrow.parquet as pq
 
-    for r in pq.read_table(path).take(places).to_pylist():
-        yield _example(r)
+    before, known = 0, dict[str, Any]()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_READ) if len(places) else ():
+            low, high = np.searchsorted(places, (before, before + batch.num_rows))
+            for r in batch.take(places[low:high] - before).to_pylist() if high > low else ():
+                yield _example(r, known)
+            before += batch.num_rows
 
 
 def load(run: Run, part: str) -> list[Example]:
@@ -98,11 +147,26 @@ def load(run: Run, part: str) -> list[Example]:
     return list(read(run.folder / "prepare" / f"{part}.parquet"))
 
 
-class Stored(Sequence[Example]):
-    """The rows of one file, read whenever they are asked for: of a million of them none is held.
+class _Streamed(Sequence[Example]):
+    """Rows that are read whenever they are asked for: of a million of them none is held.
 
     A place far behind takes as long as reading up to it.
     """
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Example]: ...
+
+    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+        if isinstance(place, slice):
+            return list(islice(self, *place.indices(len(self))))
+        return next(islice(self, range(len(self))[place], None))
+
+
+class Stored(_Streamed):
+    """The rows of one file."""
 
     def __init__(self, path: Path) -> None:
         self.path, self._count = path, count(path)
@@ -113,16 +177,88 @@ class Stored(Sequence[Example]):
     def __iter__(self) -> Iterator[Example]:
         return read(self.path)
 
-    @overload
-    def __getitem__(self, place: int) -> Example: ...
+
+class _Picked(_Streamed):
+    """Some rows of a file."""
+
+    def __init__(self, path: Path, places: NDArray[np.int64]) -> None:
+        self._path, self._places = path, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Example]:
+        return some(self._path, self._places)
+
+    def picked(self, places: NDArray[np.int64]) -> _Picked:
+        """Some of them."""
+        return _Picked(self._path, self._places[places])
+
+
+def picked(examples: Sequence[Example], places: NDArray[np.int64]) -> Sequence[Example]:
+    """The rows at these places, which ascend; of a file they stay there."""
+    if isinstance(examples, _Picked):
+        return examples.picked(places)
+    if isinstance(examples, Stored):
+        return _Picked(examples.path, places)
+    return [examples[i] for i in places.tolist()]
+
+
+class Targets(Sequence[Any]):
+    """The targets of rows, wherever these are."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (e.target for e in self._examples)
 
     @overload
-    def __getitem__(self, place: slice) -> list[Example]: ...
+    def __getitem__(self, place: int) -> Any: ...
 
-    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+    @overload
+    def __getitem__(self, place: slice) -> list[Any]: ...
+
+    def __getitem__(self, place: int | slice) -> Any:
         if isinstance(place, slice):
-            return list(islice(self, *place.indices(self._count)))
-        return next(islice(self, range(self._count)[place], None))
+            return [e.target for e in self._examples[place]]
+        return self._examples[place].target
+
+
+class Holder:
+    """Takes rows one after the other: the first few in memory, all of them in a file where there are more.
+
+    >>> holder = Holder(folder / "train.parquet")
+    >>> holder.add(example)
+    >>> len(holder.close())
+    1
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._rows = path, list[Example]()
+        self._writer: Writer | None = None
+
+    def add(self, example: Example) -> None:
+        """One more row."""
+        if self._writer is not None:
+            self._writer.add(example)
+            return
+        self._rows.append(example)
+        if len(self._rows) > HELD:
+            self._writer = Writer(self._path)
+            for row in self._rows:
+                self._writer.add(row)
+            self._rows = []
+
+    def close(self) -> Sequence[Example]:
+        """All rows in their order; a file must not go before them."""
+        if self._writer is None:
+            return self._rows
+        self._writer.close()
+        return Stored(self._path)
 
 
 class Column(Sequence[Any]):

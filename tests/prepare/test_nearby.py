@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 from case import prepared, table
 
 from weitiao.core import i18n
+from weitiao.prepare.comparing import BYTES, KEY
 from weitiao.prepare.nearby import held_together, merged
 
 _WORDS = ["amber", "birch", "cobalt", "drift", "ember", "fjord", "gravel", "harbor", "indigo", "juniper", "kettle", "lantern", "marble", "nectar", "orchid", "pepper", "quartz", "ribbon", "saffron", "timber", "umber", "velvet", "willow", "yarrow", "zephyr"]
@@ -56,17 +58,18 @@ def test_forms_that_were_filled_in_are_no_copies() -> None:
     """Of one form there may be more rows than a part can take: such rows go where they are drawn."""
     rows = [(f"Please book room {chr(97 + i % 26)}{chr(97 + i // 26)} for me on that very day",) for i in range(60)]
     rows += [(x,) for x in texts(40)]
-    keys = [bytes([i]) * 16 for i in range(100)]
-    assert merged(keys, rows) == keys
-    few = merged(keys[:8] + keys[60:], rows[:8] + rows[60:])
-    assert few[:8] == [keys[0]] * 8 and held_together(keys[:8] + keys[60:], few) == 8
+    keys = np.array([bytes([i]) * BYTES for i in range(100)], KEY)
+    assert np.array_equal(merged(keys, rows), keys)
+    some = np.concatenate([keys[:8], keys[60:]])
+    few = merged(some, rows[:8] + rows[60:])
+    assert set(few[:8]) == {keys[0]} and held_together(some, few) == 8
 
 
 def test_the_smallest_key_names_the_cluster_in_any_order() -> None:
     rows = [(x,) for text in texts(30) for x in (text, slip(text, 3))]
-    keys = [bytes([200 - i]) * 16 for i in range(60)]
+    keys = np.array([bytes([200 - i]) * BYTES for i in range(60)], KEY)
     order = random.Random(1).sample(range(60), 60)
     straight = merged(keys, rows)
-    mixed = merged([keys[i] for i in order], [rows[i] for i in order])
-    assert [mixed[order.index(i)] for i in range(60)] == straight
-    assert all(straight[i] == min(keys[i - i % 2 : i - i % 2 + 2]) for i in range(60))
+    mixed = merged(keys[order], [rows[i] for i in order])
+    assert np.array_equal(mixed, straight[order])
+    assert all(straight[i] == min(keys[i - i % 2], keys[i - i % 2 + 1]) for i in range(60))

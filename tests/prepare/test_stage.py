@@ -85,7 +85,7 @@ def test_leaks_are_counted_and_listed(tmp_path: Path) -> None:
     assert got.report["leaked_test_ids"] == ["t.csv:2", "t.csv:3", "t.csv:4"]
     assert got.report["duplicates"] == {"train": 0, "validation": 0, "test": 1}
     assert got.report["conflicts"]["inputs"] == 1
-    assert got.report["conflicts"]["examples"][0]["sources"] == ["a.csv:2", "t.csv:3"]
+    assert got.report["conflicts"]["examples"][0]["sources"] == ["a.csv:2", "t.csv:2", "t.csv:3"]
     assert any("2 of 4 (50.00%) test rows also stand in the training rows" in line for line in got.lines)
 
 

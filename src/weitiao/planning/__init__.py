@@ -111,18 +111,18 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
     from weitiao.planning import judging
 
     report = files.read_json(run.folder / "prepare" / "report.json")
-    name, task = splits.load_task(run)
+    task_name, task = splits.load_task(run)
     kind = task.head().kind
     scene, rows = judging.scene(run, recipe, sample)
     known = [judging.rung(scene, x) for x in _told(candidates.rungs(task), say)]
     asked = () if recipe.model.name == "auto" else (recipe.model.name,)
-    bases = candidates.bases(report["language"], name, task, (*asked, *named))
+    bases = candidates.bases(report["language"], task_name, task, (*asked, *named))
     known += [judging.judge(scene, x, lambda n, done, total: listen(Download(n, done, total)))
               for x in _told(bases, say)]
     there = room.memory()
     memory = there.bytes / 1e9 if there else None
     result: dict[str, Any] = {
-        "task": name, "kind": kind, "language": report["language"], "rows": rows, "sample": len(scene.rows),
+        "task": task_name, "kind": kind, "language": report["language"], "rows": rows, "sample": len(scene.rows),
         "folds": len(scene.folds), "seed": recipe.seed, "memory_gb": memory,
         "metric": next((x.score.name for x in known if x.score), ""),
         "candidates": [_candidate(scene, x, known) for x in known],
@@ -130,17 +130,15 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
     }
     pay = _Till(run, recipe, kind, memory, say)
     had = {x.name: x.base for x in known if x.base is not None}
-    for one in advice.order(result):
-        base = had.get(one["name"])
-        if base is None:
-            continue
-        one["behind"] = "" if one["name"] in (*asked, *named) else advice.leader(result, one)
+    by_name = {x["name"]: x for x in result["candidates"]}
+    for name in [x["name"] for x in advice.order(result) if x["name"] in had]:
+        one = by_name[name]
+        one["behind"] = "" if name in (*asked, *named) else advice.leader(result, one)
         if not one["behind"]:
-            one["prices"] = pay.first(base)
+            one["prices"] = pay.first(had[name])
     result["advice"] = advice.advise(result)
-    for one in result["candidates"]:
-        if one["name"] == result["advice"]["model"] and one["name"] in had:
-            one["prices"] += pay.others(had[one["name"]], one["prices"])
+    if (chosen := result["advice"]["model"]) in had:
+        by_name[chosen]["prices"] += pay.others(had[chosen], by_name[chosen]["prices"])
     leader = next((x for x in known if x.name == result["advice"]["judge"]), None)
     result["curve"] = _curve(scene, leader, rows, say)
     return result

@@ -10,9 +10,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
 
 from weitiao import splits, tasks
 from weitiao.core import files
@@ -30,6 +36,11 @@ from weitiao.prepare.telling import summary as summary
 from weitiao.prepare.understanding import understand
 from weitiao.recipe import Recipe
 from weitiao.run import Run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SHOWN = 3  # bad rows of a part that an error names
 
 
 def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> None:
@@ -51,59 +62,91 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
     found, _, choice, split = understand(recipe, source_root)
     tasks.baselines(choice.task, recipe.evaluate.baselines)  # a wrong name must not wait for the end of the run
     with run.stage("prepare") as folder:
-        with writing(folder / "rejected.jsonl") as rejects:
-            read = _read(recipe, found, choice, split, rejects)
+        with writing(folder / "rejected.jsonl") as rejects, _scratch(folder) as scratch:
+            read = _read(recipe, found, choice, split, rejects, scratch)
             # First on all rows: that they are of one class, or of as many as rows, says more than an empty part.
             choice.task.fit(read["train"].examples)
             _labels_repeat(choice, read["train"].examples)
             parts, how, held = _parts(recipe, read, choice, split)
-            choice.task.fit([row.example for row in parts["train"]])
+            choice.task.fit(parts["train"].examples)
             parts = _known(parts, how, choice, rejects, recipe.data.max_bad_share)
-        examples = {part: [row.example for row in rows] for part, rows in parts.items()}
-        keys = {part: [row.key for row in rows] for part, rows in parts.items()}
-        for part in splits.PARTS:
-            splits.write(folder / f"{part}.parquet", examples[part])
+            for part in splits.PARTS:
+                splits.write(folder / f"{part}.parquet", parts[part].examples)
+            examples = {part: _written(folder, part, parts[part].examples) for part in splits.PARTS}
         splits.write_task(folder / "task.json", choice.name, choice.task)
         listed = [file for part in splits.PARTS for file in read[part].files]
         near = {"held_together": held, **nearby.repeated(examples, how)}
+        keys = {part: parts[part].keys for part in splits.PARTS}
         files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects, near))
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A place for rows on their way, on the same disk; gone in the end."""
+    scratch = folder / ".read"
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _written(folder: Path, part: str, examples: Sequence[Example]) -> Sequence[Example]:
+    """The rows as they are, where they are held; else as they were written."""
+    return examples if isinstance(examples, list) else splits.Stored(folder / f"{part}.parquet")
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
 
-def _read(recipe: Recipe, found: Mapping[str, Sequence[File]], choice: Choice, split: str,
-          rejects: Rejects) -> dict[str, Part]:
+def _read(recipe: Recipe, found: Mapping[str, Sequence[File]], choice: Choice, split: str, rejects: Rejects,
+          scratch: Path) -> dict[str, Part]:
     clean = recipe.clean.model_dump(mode="json")
     return {part: read_part(part, given, Checker(choice.task, recipe.data, clean, split if part == "train" else ""),
-                            rejects)
+                            rejects, scratch)
             for part, given in found.items()}
 
 
-class _Row(NamedTuple):
-    """An example beside its key: folding a text is too dear to do twice."""
+class _Rows(NamedTuple):
+    """Examples beside their keys: folding a text is too dear to do twice."""
 
-    example: Example
-    key: bytes
+    examples: Sequence[Example]
+    keys: NDArray[np.bytes_]
+
+    def picked(self, kept: NDArray[np.bool_]) -> _Rows:
+        """Those of them."""
+        return _Rows(splits.picked(self.examples, np.flatnonzero(kept)), self.keys[kept])
+
+    def shared_out(self, names: Sequence[str]) -> dict[str, _Rows]:
+        """Each row to the part that is named for it."""
+        where = np.fromiter(map(splits.PARTS.index, names), np.int8, len(names))
+        return {part: self.picked(where == i) for i, part in enumerate(splits.PARTS)}
+
+    def followed_by(self, other: _Rows) -> _Rows:
+        """These, then those: in memory, unless one of them has none."""
+        if not len(self.keys) or not len(other.keys):
+            return self if len(self.keys) else other
+        return _Rows([*self.examples, *other.examples], np.concatenate([self.keys, other.keys]))
 
 
 def _parts(recipe: Recipe, read: Mapping[str, Part], choice: Choice,
-           split: str) -> tuple[dict[str, list[_Row]], dict[str, str], int]:
+           split: str) -> tuple[dict[str, _Rows], dict[str, str], int]:
     """Rows by part, how each part came about (given, column, cut), and how many rows near copies held together."""
-    parts = {part: [_Row(e, comparing.key(e)) for e in read[part].examples] for part in splits.PARTS}
     how = {part: "given" for part in splits.PARTS if read[part].files}
+    names: Sequence[str] | None = None
     if split:
-        rows, parts["train"] = parts["train"], []
-        for row in rows:
-            part = sources.part_of(row.example.meta[split]) or "train"
-            parts[part].append(row)
-            how.setdefault(part, "column")
-    shares = _shares(recipe, len(parts["train"]), how)
+        names = [sys.intern(sources.part_of(e.meta[split]) or "train") for e in read["train"].examples]
+        how.update((part, "column") for part in dict.fromkeys(names) if part not in how)
+    parts = {part: _Rows(read[part].examples, comparing.keys(read[part].examples)) for part in splits.PARTS}
+    if names is not None:
+        found = parts["train"].shared_out(names)
+        parts = {part: found[part] if part == "train" else parts[part].followed_by(found[part])
+                 for part in splits.PARTS}
+    shares = _shares(recipe, len(parts["train"].keys), how)
     held = 0
     if any(shares.values()):
-        rows, parts["train"] = parts["train"], []
-        names, held = _cut(recipe, rows, choice, shares)
-        for row, part in zip(rows, names, strict=True):
-            parts[part].append(row)
+        names, held = _cut(recipe, parts["train"], choice, shares)
+        found = parts["train"].shared_out(names)
+        parts = {part: found[part] if part == "train" or shares.get(part) else parts[part] for part in splits.PARTS}
     how.update({part: "cut" if share else "none" for part, share in shares.items()})
     return parts, how, held
 
@@ -117,11 +160,11 @@ def _shares(recipe: Recipe, rows: int, how: Mapping[str, str]) -> dict[str, floa
 
 def _labels_repeat(choice: Choice, examples: Sequence[Example]) -> None:
     """Labels that hardly ever occur twice are no labels: most likely the columns are the wrong way round."""
-    labels = [label for e in examples if (label := choice.task.strata(e))]
-    if len(labels) >= 20 and len(set(labels)) > len(labels) / 2:
+    labels = Counter(label for e in examples if (label := choice.task.strata(e)))
+    if labels.total() >= 20 and len(labels) > labels.total() / 2:
         raise DataError("data.too_many_labels",
                         t("{k} different labels in {n} rows, e.g. {x!r}", "{n} 行中有 {k} 个不同的标签，例如 {x!r}",
-                          k=len(set(labels)), n=len(labels), x=labels[0]),
+                          k=len(labels), n=labels.total(), x=next(iter(labels))),
                         where=choice.task.columns.get("label", ""),
                         expected=t("labels that repeat", "会重复出现的标签"),
                         fix=t("name the columns with --columns text=…,label=…; for numbers use --task regress",
@@ -138,34 +181,39 @@ def validation_share(wanted: float | Literal["auto"], rows: int) -> float:
     return 0.0 if rows < 2000 else min(0.1, 1000 / rows)
 
 
-def _cut(recipe: Recipe, rows: Sequence[_Row], choice: Choice, shares: Mapping[str, float]) -> tuple[list[str], int]:
+def _cut(recipe: Recipe, rows: _Rows, choice: Choice, shares: Mapping[str, float]) -> tuple[list[str], int]:
     """The part of each row; how many rows are in units that hold different texts because they are near copies."""
-    examples = [row.example for row in rows]
-    keys = comparing.unit_keys(examples, [row.key for row in rows])
-    apart, held = keys, 0
+    examples = rows.examples
+    keys = apart = comparing.unit_keys(examples, rows.keys)
+    held = 0
     if recipe.split.near_duplicates:
-        keys = nearby.merged(apart, [nearby.judged(e) for e in examples])
+        keys = nearby.merged(apart, map(nearby.judged, examples))
         held = nearby.held_together(apart, keys)
-    strata = strata_of([choice.task.strata(e) if recipe.split.stratify else "" for e in examples])
+    strata = strata_of([sys.intern(choice.task.strata(e)) for e in examples] if recipe.split.stratify
+                       else [""] * len(examples))
     return divide(examples, keys, strata, shares, seed=recipe.seed, group=recipe.data.group,
                   time=recipe.data.time), held
 
 
-def _known(parts: Mapping[str, list[_Row]], how: Mapping[str, str], choice: Choice, rejects: Rejects,
-           share: float) -> dict[str, list[_Row]]:
+def _known(parts: Mapping[str, _Rows], how: Mapping[str, str], choice: Choice, rejects: Rejects,
+           share: float) -> dict[str, _Rows]:
     """Without the validation and test rows whose label no training row has: no model could give it.
 
     Raises DataError `data.too_many_bad_rows` when that is more than `share` of a part that was not cut by us.
     """
     out = dict(parts)
     for part in ("validation", "test"):
-        unknown = [_unknown_label(row.example, choice) for row in parts[part]]
-        out[part] = [row for row, bad in zip(parts[part], unknown, strict=True) if bad is None]
-        bad_rows = [bad for bad in unknown if bad is not None]
-        for bad in bad_rows:
-            rejects.add(bad)
+        first: list[BadRow] = []
+        known = np.ones(len(parts[part].keys), np.bool_)
+        for i, example in enumerate(parts[part].examples):
+            if (bad := _unknown_label(example, choice)) is not None:
+                known[i] = False
+                first += [bad] if len(first) < _SHOWN else []
+                rejects.add(bad)
         if how.get(part) != "cut":
-            stop_if_too_many(len(bad_rows), len(unknown), share, bad_rows, part)
+            stop_if_too_many(int((~known).sum()), len(known), share, first, part)
+        if not known.all():
+            out[part] = parts[part].picked(known)
     return out
 
 

@@ -1,7 +1,7 @@
 """From files to checked Examples: every row is read by the task, cleaned, given its id; every bad one is rejected.
 
 >>> checker = Checker(task, Data(), {})
->>> read_part("train", files, checker, rejects).examples[0].source
+>>> read_part("train", files, checker, rejects, folder).examples[0].source
 'reviews.csv:2'
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from weitiao import tasks
@@ -24,6 +25,7 @@ from weitiao.prepare.dividing import moment
 from weitiao.prepare.rejects import Rejects, stop_if_too_many
 from weitiao.prepare.sources import part_of
 from weitiao.recipe import Data
+from weitiao.splits import Holder
 
 _MAX_RAW = 500  # characters of a bad row that are kept
 _COLUMNS_KNOWN_AFTER = 1000  # rows: JSON objects may leave keys out
@@ -82,32 +84,34 @@ def _filled(row: Row, column: str) -> str:
 class Part:
     """The good rows of some files, and what is known of each file (as in report.json)."""
 
-    examples: list[Example]
+    examples: Sequence[Example]
     files: list[dict[str, Any]]
 
 
-def read_part(part: str, found: Sequence[File], checker: Checker, rejects: Rejects) -> Part:
-    """Every row of these files.
+def read_part(part: str, found: Sequence[File], checker: Checker, rejects: Rejects, folder: Path) -> Part:
+    """Every row of these files; many rows lie in `folder`.
 
     Raises DataError: `data.missing_column`, `data.empty_file`, `data.too_many_bad_rows`, `data.duplicate_id`, and
     what the formats raise.
     """
-    out = Part([], [])
+    facts: list[dict[str, Any]] = []
+    holder = Holder(folder / f"{part}.parquet")
     ids: dict[str, str] = {}
     for file in found:
         reading = Reading(file, checker, rejects.add)
         doubled = _Bad(rejects.add)
         for row, example in reading:
-            if (first := ids.setdefault(example.id, example.source)) != example.source:
+            # Without a column for it a row's id is its place, which is its own.
+            if checker.data.id and (first := ids.setdefault(example.id, example.source)) != example.source:
                 reason = t("the id {i!r} also stands at {p}", "id {i!r} 已出现在 {p}", i=example.id, p=first)
                 doubled.add(BadRow(row.file, row.line, checker.data.id, "row.duplicate_id", reason, _raw(row)))
             else:
-                out.examples.append(example)
+                holder.add(example)
         share, name = checker.data.max_bad_share, file.source.shown
         stop_if_too_many(reading.rejected, reading.rows, share, reading.first, name)
         stop_if_too_many(doubled.count, reading.rows, share, doubled.first, name, "data.duplicate_id")
-        out.files.append({"part": part, **reading.facts(doubled.count)})
-    return out
+        facts.append({"part": part, **reading.facts(doubled.count)})
+    return Part(holder.close(), facts)
 
 
 class Reading:

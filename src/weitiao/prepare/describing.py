@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from weitiao.core.text import dominant_language
 from weitiao.example import Example
 from weitiao.prepare import comparing
 from weitiao.prepare.choosing import Choice
 from weitiao.prepare.rejects import Rejects, place
+from weitiao.splits import Targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _TEXTS = 5000  # texts that the language is judged by
 
@@ -21,7 +28,7 @@ _PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"))
 Parts = Mapping[str, Sequence[Example]]
 
 
-def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], files: list[dict[str, Any]],
+def describe(choice: Choice, parts: Parts, keys: Mapping[str, NDArray[np.bytes_]], files: list[dict[str, Any]],
              how: Mapping[str, str], rejects: Rejects, near: Mapping[str, Any]) -> dict[str, Any]:
     """The report.
 
@@ -48,7 +55,7 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         given test_in_train, validation_in_train, each {rows, examples}: near copies and equal rows
     fingerprint: files (name to SHA-256), splits (part to SHA-256 of ids, inputs and targets), all
     """
-    targets = {part: choice.task.tally([e.target for e in examples]) for part, examples in parts.items()}
+    targets = {part: choice.task.tally(Targets(examples)) for part, examples in parts.items()}
     labelled = bool(choice.task.head().labels)
     return {
         "task": {"name": choice.name, "columns": dict(choice.task.columns),
@@ -68,23 +75,23 @@ def describe(choice: Choice, parts: Parts, keys: Mapping[str, Sequence[bytes]], 
         "files": files,
         "rejected": {"by_code": dict(rejects.codes.most_common()),
                      "examples": [{"place": place(b), "reason": b.reason} for b in rejects.first]},
-        "duplicates": {part: len(k) - len(set(k)) for part, k in keys.items()},
+        "duplicates": {part: len(k) - len(np.unique(k)) for part, k in keys.items()},
         # What is learnt of raw text is the text: two spellings of one text are no contradiction.
         "conflicts": comparing.conflicts({} if choice.task.head().kind == "corpus" else parts, keys),
-        "leaks": {f"{part}_in_{other}": comparing.overlap(keys, part, other) for part, other in _PAIRS},
+        "leaks": {f"{part}_in_{other}": comparing.overlap(keys[part], keys[other]) for part, other in _PAIRS},
         "passages": _passages(parts),
-        "leaked_test_ids": comparing.shared_ids(parts, keys, "test"),
-        "leaked_validation_ids": comparing.shared_ids(parts, keys, "validation"),
+        "leaked_test_ids": comparing.shared_ids(parts["test"], keys["test"], keys["train"], keys["validation"]),
+        "leaked_validation_ids": comparing.shared_ids(parts["validation"], keys["validation"], keys["train"]),
         "near": dict(near),
         "fingerprint": _fingerprint(files, parts),
     }
 
 
 def _passages(parts: Parts) -> dict[str, dict[str, int]]:
-    if not any("context" in e.inputs for e in parts["train"][:1]):
+    if not comparing.about_passages(parts["train"]):
         return {}
-    found = {part: [comparing.passage(e) for e in examples] for part, examples in parts.items()}
-    shared = {f"{part}_in_{other}": comparing.overlap(found, part, other) for part, other in _PAIRS}
+    found = {part: comparing.passages(examples) for part, examples in parts.items()}
+    shared = {f"{part}_in_{other}": comparing.overlap(found[part], found[other]) for part, other in _PAIRS}
     return {name: {"rows": n["rows"], "passages": n["inputs"]} for name, n in shared.items()}
 
 
@@ -117,13 +124,17 @@ def language(examples: Sequence[Example]) -> str:
 
 def _lengths(examples: Sequence[Example]) -> dict[str, dict[str, float]]:
     # Not every row has every role: the input beside an instruction may be left out.
-    roles = dict.fromkeys(k for e in examples for k, v in e.inputs.items() if isinstance(v, str))
+    found: dict[str, array[int]] = {}
+    for e in examples:
+        for role, value in e.inputs.items():
+            if isinstance(value, str):
+                found.setdefault(role, array("Q")).append(len(value))
     out = {}
-    for role in roles:
-        sizes = sorted(len(e.inputs[role]) for e in examples if role in e.inputs)
+    for role, lengths in found.items():
+        sizes = np.sort(np.array(lengths))
         n = len(sizes)
-        out[role] = {"min": sizes[0], "median": sizes[n // 2], "p95": sizes[min(n - 1, round(0.95 * n))],
-                     "max": sizes[-1], "mean": round(sum(sizes) / n, 1)}
+        out[role] = {"min": int(sizes[0]), "median": int(sizes[n // 2]), "p95": int(sizes[min(n - 1, round(0.95 * n))]),
+                     "max": int(sizes[-1]), "mean": round(int(sizes.sum()) / n, 1)}
     return out
 
 

@@ -11,39 +11,56 @@ Counter({'train': 720, 'test': 200, 'validation': 80})
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from weitiao.core import seeds
 from weitiao.core.errors import DataError
 from weitiao.core.i18n import t
 from weitiao.example import Example
+from weitiao.prepare import comparing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    _Numbers = NDArray[np.int64]
+    _Draw = Callable[[_Numbers, float, str], _Numbers]  # of the units that are left a share, for a part
 
 _ENOUGH = 10  # rows of one set of labels that make it a stratum of its own
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
-    """Rows that stay together.
+class Units:
+    """Rows that stay together, in arrays: of ten million rows as many units are no objects.
 
     Args:
-        rows: their indices.
-        key: what they say, for an order that no row order changes.
-        stratum: the most frequent one of its rows.
-        time: the newest of its rows.
+        of: (rows,) the number of each row's unit.
+        keys: (units,) what they say, ascending, for an order that no row order changes.
+        sizes: (units,) how many rows each has.
     """
 
-    rows: tuple[int, ...]
-    key: str
-    stratum: str
-    time: float
+    of: _Numbers
+    keys: NDArray[np.bytes_]
+    sizes: _Numbers
+
+    def key(self, unit: int) -> str:
+        """The name of a unit."""
+        return bytes(self.keys[unit]).ljust(comparing.BYTES, b"\0").hex()
+
+    def drawn(self, seed: int, *purpose: str, among: _Numbers | None = None) -> _Numbers:
+        """The units (or those `among` them) in an order that the seed and the purpose decide."""
+        chosen = np.arange(len(self.keys)) if among is None else np.sort(among)
+        order = np.fromiter((seeds.key(seed, *purpose, self.key(i)) for i in chosen.tolist()), np.int64, len(chosen))
+        return chosen[np.argsort(order, kind="stable")]
 
 
-def divide(examples: Sequence[Example], keys: Sequence[bytes], strata: Sequence[str], shares: Mapping[str, float], *,
-           seed: int, group: str = "", time: str = "") -> list[str]:
+def divide(examples: Sequence[Example], keys: Sequence[bytes] | NDArray[np.bytes_], strata: Sequence[str],
+           shares: Mapping[str, float], *, seed: int, group: str = "", time: str = "") -> list[str]:
     """The part of each row: train, or one of `shares`.
 
     Args:
@@ -55,20 +72,17 @@ def divide(examples: Sequence[Example], keys: Sequence[bytes], strata: Sequence[
 
     Raises DataError `data.too_few_rows` when a wanted part would be empty.
     """
-    found = units(examples, keys, strata, group, time)
-    taken: dict[str, str] = {}
-    for part, share in shares.items():
+    found = units(examples, keys, group)
+    draw = _newest(found, _moments(examples, time)) if time else _stratified(found, strata, seed)
+    names = ["train", *shares]
+    taken = np.zeros(len(found.keys), np.int64)
+    for number, (part, share) in enumerate(shares.items(), 1):
         if share:
-            left = [u for u in found if u.key not in taken]
-            chosen = _newest(left, share) if time else _stratified(left, share, seed, part)
-            if not chosen:
+            chosen = draw(np.flatnonzero(taken == 0), share, part)
+            if not len(chosen):
                 raise _too_few(len(examples), part)
-            taken.update((u.key, part) for u in chosen)
-    parts = ["train"] * len(examples)
-    for unit in found:
-        for row in unit.rows:
-            parts[row] = taken.get(unit.key, "train")
-    return parts
+            taken[chosen] = number
+    return [names[i] for i in taken[found.of].tolist()]
 
 
 def _too_few(rows: int, part: str) -> DataError:
@@ -83,68 +97,97 @@ def _too_few(rows: int, part: str) -> DataError:
 
 # -- units ---------------------------------------------------------------------------------------------------------
 
-def units(examples: Sequence[Example], keys: Sequence[bytes], strata: Sequence[str], group: str,
-          time: str) -> list[Unit]:
-    """The rows in units that must stay together; see `divide`."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for i, name in enumerate(_clusters(examples, keys, group)):
-        rows[name].append(i)
-    moments = _moments(examples, time)
-    # Counter keeps the order of first sight, so ties are broken by name, not by row order.
-    return [Unit(tuple(r), name, min(Counter(strata[i] for i in r).items(), key=lambda x: (-x[1], x[0]))[0],
-                 max(moments[i] for i in r)) for name, r in rows.items()]
+def units(examples: Sequence[Example], keys: Sequence[bytes] | NDArray[np.bytes_], group: str) -> Units:
+    """The rows in units that must stay together; see `divide`. A unit of several keys (with groups) has its smallest
+    one for a name."""
+    different, of = np.unique(np.asarray(keys, comparing.KEY), return_inverse=True)
+    of = of.astype(np.int64)
+    if group:
+        joined = _joined(of, [e.meta[group] for e in examples])
+        first, of = np.unique(joined[of], return_inverse=True)
+        different = different[first]
+    return Units(of, different, np.bincount(of, minlength=len(different)))
 
 
-def _clusters(examples: Sequence[Example], keys: Sequence[bytes], group: str) -> list[str]:
-    """Per row the name of its unit: the key, or with groups the smallest name in its connected part."""
-    names = [k.hex() for k in keys]
-    if not group:
-        return names
-    parent: dict[str, str] = {}
+def _joined(of: _Numbers, groups: Sequence[Any]) -> _Numbers:
+    """Per key the smallest one that it hangs together with by its rows' groups."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
 
-    def root(x: str) -> str:
-        while (above := parent.setdefault(x, x)) != x:
-            parent[x] = parent.setdefault(above, above)
-            x = above
-        return x
-
-    for name, example in zip(names, examples, strict=True):
-        a, b = root(name), root(f"group:{example.meta[group]}")
-        parent[max(a, b)] = min(a, b)
-    return [root(name) for name in names]
+    numbers: dict[Any, int] = {}
+    group_of = np.fromiter((numbers.setdefault(x, len(numbers)) for x in groups), np.int64, len(groups))
+    count = int(of.max(initial=-1)) + 1
+    size = count + len(numbers)
+    edges = sparse.coo_matrix((np.ones(len(of), np.bool_), (of, count + group_of)), shape=(size, size))
+    _, part = csgraph.connected_components(edges, directed=False)
+    smallest = np.full(size, size, np.int64)
+    np.minimum.at(smallest, part[:count], np.arange(count))
+    of_key: _Numbers = smallest[part[:count]]
+    return of_key
 
 
 # -- drawing -------------------------------------------------------------------------------------------------------
 
-def _newest(units: Sequence[Unit], share: float) -> list[Unit]:
-    """The newest units up to the share of rows; at least one, and never all."""
-    wanted = _target(units, share)
-    out: list[Unit] = []
-    rows = 0
-    for unit in sorted(units, key=lambda u: (-u.time, u.key))[:-1]:
-        if out and rows + len(unit.rows) / 2 > wanted:
-            break
-        out.append(unit)
-        rows += len(unit.rows)
-    return out
+def _newest(found: Units, moments: NDArray[np.float64]) -> _Draw:
+    """The newest units up to the share of rows; at least one, and never all. A unit is as new as its newest row."""
+    newest = np.full(len(found.keys), -np.inf)
+    np.maximum.at(newest, found.of, moments)
+
+    def draw(left: _Numbers, share: float, part: str) -> _Numbers:
+        order = left[np.argsort(-newest[left], kind="stable")][:-1]
+        sizes = found.sizes[order]
+        before = np.cumsum(sizes) - sizes
+        over = before + sizes / 2 > _target(found, left, share)
+        over[:1] = False
+        return order[: int(np.argmax(over))] if over.any() else order
+
+    return draw
 
 
-def _stratified(units: Sequence[Unit], share: float, seed: int, part: str) -> list[Unit]:
-    by_stratum: dict[str, list[Unit]] = defaultdict(list)
-    for unit in units:
-        by_stratum[unit.stratum].append(unit)
-    quotas = _quotas({s: us for s, us in sorted(by_stratum.items()) if len(us) > 1}, share, _target(units, share))
-    return [u for s, quota in quotas.items() for u in _drawn(by_stratum[s], quota, seed, part)]
+@dataclass(frozen=True, slots=True)
+class _Strata:
+    """Of each unit the most frequent stratum of its rows (of equally frequent ones the first by name)."""
+
+    names: list[str]
+    of: _Numbers
+
+    @classmethod
+    def of_rows(cls, found: Units, strata: Sequence[str]) -> _Strata:
+        names = sorted(set(strata))
+        number = {name: i for i, name in enumerate(names)}
+        codes = np.fromiter((number[x] for x in strata), np.int64, len(strata))
+        pairs, counts = np.unique(found.of * len(names) + codes, return_counts=True)
+        unit, code = np.divmod(pairs, len(names))
+        order = np.lexsort((code, -counts, unit))
+        return cls(names, code[order][np.flatnonzero(np.diff(unit[order], prepend=-1))])
 
 
-def _target(units: Sequence[Unit], share: float) -> int:
-    return max(1, round(share * sum(len(u.rows) for u in units)))
+def _stratified(found: Units, names: Sequence[str], seed: int) -> _Draw:
+    """Of each stratum its share, in an order that the seed decides."""
+    strata = _Strata.of_rows(found, names)
+
+    def draw(left: _Numbers, share: float, part: str) -> _Numbers:
+        kinds = strata.of[left]
+        order = np.argsort(kinds, kind="stable")
+        borders = np.searchsorted(kinds[order], np.arange(len(strata.names) + 1))
+        members = {i: left[order[borders[i] : borders[i + 1]]] for i in range(len(strata.names))}
+        rows = {i: int(found.sizes[units].sum()) for i, units in members.items() if len(units) > 1}
+        quotas = _quotas(rows, share, _target(found, left, share))
+        return np.concatenate([np.empty(0, np.int64), *(
+            _drawn(found, found.drawn(seed, "split", part, among=members[i]), quota) for i, quota in quotas.items())])
+
+    return draw
 
 
-def _quotas(strata: Mapping[str, Sequence[Unit]], share: float, target: int) -> dict[str, int]:
-    """Rows to draw of each stratum: its share rounded down, what is missing by the largest remainder; then one for
-    each stratum that got none, as long as these do not outnumber the target (many tiny strata, few rows)."""
-    exact = {s: share * sum(len(u.rows) for u in units) for s, units in strata.items()}
+def _target(found: Units, left: _Numbers, share: float) -> int:
+    return max(1, round(share * int(found.sizes[left].sum())))
+
+
+def _quotas(rows: Mapping[int, int], share: float, target: int) -> dict[int, int]:
+    """Rows to draw of each stratum, of which so many are there: its share rounded down, what is missing by the largest
+    remainder; then one for each stratum that got none, as long as these do not outnumber the target (many tiny strata,
+    few rows)."""
+    exact = {s: share * n for s, n in rows.items()}
     quotas = {s: int(x) for s, x in exact.items()}
     missing = max(0, min(target, len(exact) + sum(quotas.values())) - sum(quotas.values()))
     for s in sorted(exact, key=lambda s: (int(exact[s]) - exact[s], s))[:missing]:
@@ -155,17 +198,18 @@ def _quotas(strata: Mapping[str, Sequence[Unit]], share: float, target: int) -> 
     return quotas
 
 
-def _drawn(units: Sequence[Unit], quota: int, seed: int, part: str) -> list[Unit]:
-    """Units of one stratum up to so many rows, one at least left over. Large clusters that overshoot are passed by."""
-    out: list[Unit] = []
+def _drawn(found: Units, order: _Numbers, quota: int) -> _Numbers:
+    """Units of one stratum, in this order, up to so many rows, one at least left over. Large clusters that overshoot
+    are passed by."""
+    out: list[int] = []
     rows = 0
-    for unit in sorted(units, key=lambda u: (seeds.key(seed, "split", part, u.key), u.key)):
-        if rows >= quota or len(out) == len(units) - 1:
+    for unit, size in zip(order.tolist(), found.sizes[order].tolist(), strict=True):
+        if rows >= quota or len(out) == len(order) - 1:
             break
-        if rows + len(unit.rows) / 2 <= quota:
+        if rows + size / 2 <= quota:
             out.append(unit)
-            rows += len(unit.rows)
-    return out
+            rows += size
+    return np.array(out, np.int64)
 
 
 # -- strata --------------------------------------------------------------------------------------------------------
@@ -174,10 +218,12 @@ def strata_of(names: Sequence[str]) -> list[str]:
     """The task's strata; a set of labels (names joined by U+001F) that occurs on fewer than 10 rows goes with its
     rarest label, since thousands of sets that occur once or twice cannot be shared out."""
     sets = Counter(names)
-    parts = [name.split("\x1f") for name in names]
-    labels = Counter(x for each in parts for x in each)
-    return [name if sets[name] >= _ENOUGH else min(each, key=lambda x: (labels[x], x))
-            for name, each in zip(names, parts, strict=True)]
+    labels: Counter[str] = Counter()
+    for name, count in sets.items():
+        labels.update(dict.fromkeys(name.split("\x1f"), count))
+    kinds = {name: name if count >= _ENOUGH else min(name.split("\x1f"), key=lambda x: (labels[x], x))
+             for name, count in sets.items()}
+    return [kinds[name] for name in names]
 
 
 # -- time ----------------------------------------------------------------------------------------------------------
@@ -211,14 +257,14 @@ def _number(text: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
-def _moments(examples: Sequence[Example], time: str) -> list[float]:
-    if not time:
-        return [0.0] * len(examples)
-    texts: list[Any] = [e.meta[time] for e in examples]
-    dates = sum(_DATE.fullmatch(x) is not None for x in texts)
-    if 0 < dates < len(texts):
+def _moments(examples: Sequence[Example], time: str) -> NDArray[np.float64]:
+    dates, out = 0, np.zeros(len(examples))
+    for i, example in enumerate(examples):
+        dates += _DATE.fullmatch(example.meta[time]) is not None
+        out[i] = moment(example.meta[time]) or 0.0
+    if 0 < dates < len(out):
         raise DataError("data.mixed_time", t("{d:,} dates and {n:,} plain numbers stand in one column",
-                                             "该列混有 {d:,} 个日期和 {n:,} 个数字", d=dates, n=len(texts) - dates),
+                                             "该列混有 {d:,} 个日期和 {n:,} 个数字", d=dates, n=len(out) - dates),
                         where=time, expected=t("one of the two", "只用其中一种"),
                         fix=t("write all of them alike", "请统一写法"))
-    return [moment(x) or 0.0 for x in texts]
+    return out

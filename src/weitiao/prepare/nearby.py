@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +16,14 @@ from weitiao import duplicates
 from weitiao.example import Example
 from weitiao.prepare import comparing
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _SHOWN = 5
 _FORM, _FORM_SHARE = 10, 0.01
 
 
-def merged(keys: Sequence[bytes], fields: Sequence[Sequence[str]]) -> list[bytes]:
+def merged(keys: NDArray[np.bytes_], fields: Iterable[Sequence[str]]) -> NDArray[np.bytes_]:
     """Per row the smallest key of its cluster of near copies, which does not depend on the order of the rows.
 
     A cluster of more than a hundredth of the rows (and more than 10) is a form that was filled in again and again, not
@@ -32,13 +35,10 @@ def merged(keys: Sequence[bytes], fields: Sequence[Sequence[str]]) -> list[bytes
     """
     with duplicates.Texts() as texts:
         texts.add(fields)
-        out = list(keys)
+        out = keys.copy()
         for members in duplicates.find(texts).members():
-            if len(members) > max(_FORM, _FORM_SHARE * len(out)):
-                continue
-            smallest = min(keys[i] for i in members)
-            for i in members:
-                out[i] = smallest
+            if len(members) <= max(_FORM, _FORM_SHARE * len(out)):
+                out[members] = np.sort(keys[members])[0]
         return out
 
 
@@ -48,12 +48,13 @@ def judged(example: Example) -> list[str]:
     return comparing.fields(example) if passage is None else [passage]
 
 
-def held_together(apart: Sequence[bytes], keys: Sequence[bytes]) -> int:
+def held_together(apart: NDArray[np.bytes_], keys: NDArray[np.bytes_]) -> int:
     """Rows that share their key in `keys` with rows that had another one in `apart`."""
-    different: dict[bytes, set[bytes]] = defaultdict(set)
-    for own, key in zip(apart, keys, strict=True):
-        different[key].add(own)
-    return sum(len(different[key]) > 1 for key in keys)
+    different, own = np.unique(apart, return_inverse=True)
+    _, key = np.unique(keys, return_inverse=True)
+    pairs = np.unique(key.astype(np.int64) * len(different) + own)
+    held = np.bincount(pairs // max(1, len(different)), minlength=len(keys)) > 1
+    return int(held[key].sum())
 
 
 def repeated(parts: Mapping[str, Sequence[Example]], how: Mapping[str, str]) -> dict[str, Any]:
@@ -66,14 +67,14 @@ def repeated(parts: Mapping[str, Sequence[Example]], how: Mapping[str, str]) -> 
     if not given:
         return {}
     order = ("train", "validation", "test")
-    rows = [example for part in order for example in parts[part]]
     part_of = np.repeat(np.arange(3), [len(parts[part]) for part in order])
     with duplicates.Texts() as texts:
-        texts.add(map(comparing.fields, rows))
+        texts.add(map(comparing.fields, chain.from_iterable(parts[part] for part in order)))
         found = duplicates.find(texts)
-        out = {}
-        for number, part in given:
-            pairs = duplicates.copies(texts, found, part_of == number, part_of == 0)
-            out[f"{part}_in_train"] = {"rows": len(pairs), "examples": [
-                [rows[a].source, rows[b].source] for a, b in sorted(pairs.items())[:_SHOWN]]}
-        return out
+        pairs = {part: duplicates.copies(texts, found, part_of == number, part_of == 0) for number, part in given}
+    shown = {part: sorted(held.items())[:_SHOWN] for part, held in pairs.items()}
+    numbers = np.unique([n for few in shown.values() for pair in few for n in pair]).astype(np.int64)
+    rows = comparing.at({part: parts[part] for part in order}, numbers)
+    source = {n: e.source for n, e in zip(numbers.tolist(), rows, strict=True)}
+    return {f"{part}_in_train": {"rows": len(held), "examples": [[source[a], source[b]] for a, b in shown[part]]}
+            for part, held in pairs.items()}

@@ -14,13 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from weitiao.core import seeds
+import numpy as np
+
 from weitiao.example import Example
 from weitiao.prepare import comparing, nearby
 from weitiao.prepare.dividing import divide, strata_of, units
 from weitiao.recipe import Recipe
 from weitiao.tasks import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GROUPS = 20
 _FEW = 500  # rows below which two thirds of them would be too few to learn from
@@ -71,9 +76,9 @@ def _fold(train: Sequence[Example], numbers: Sequence[int], i: int) -> Part:
                 [e for e, n in zip(train, numbers, strict=True) if n == i], watched=False)
 
 
-def _keys(examples: Sequence[Example], recipe: Recipe) -> list[bytes]:
+def _keys(examples: Sequence[Example], recipe: Recipe) -> NDArray[np.bytes_]:
     """Per row the key of what stays together, as where a part is cut out of the training rows."""
-    keys = comparing.unit_keys(examples, [comparing.key(e) for e in examples])
+    keys = comparing.unit_keys(examples, comparing.keys(examples))
     if recipe.split.near_duplicates:
         return nearby.merged(keys, [nearby.judged(e) for e in examples])
     return keys
@@ -82,7 +87,7 @@ def _keys(examples: Sequence[Example], recipe: Recipe) -> list[bytes]:
 def groups(found: Sequence[Part], recipe: Recipe) -> dict[str, int]:
     """The group of each judged row, by its `source`."""
     examples = [e for part in found for e in part.judged]
-    keys = _keys(examples, recipe)
-    whole = units(examples, keys, [""] * len(examples), recipe.data.group, "")
-    order = sorted(whole, key=lambda u: (seeds.key(recipe.seed, "groups", u.key), u.key))
-    return {examples[row].source: i % GROUPS for i, unit in enumerate(order) for row in unit.rows}
+    whole = units(examples, _keys(examples, recipe), recipe.data.group)
+    number = np.empty(len(whole.keys), np.int64)
+    number[whole.drawn(recipe.seed, "groups")] = np.arange(len(number))
+    return {e.source: int(number[unit]) % GROUPS for e, unit in zip(examples, whole.of.tolist(), strict=True)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +33,7 @@ _SAYS = {
     **dict.fromkeys(("tool", "function", "observation", "ipython", "工具"), "tool"),
 }
 _PARTNERS = ("user", "assistant")
+_LONGEST = 8  # different texts
 
 
 def roles(columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -207,3 +208,28 @@ def source(inputs: Mapping[str, Any]) -> str:
     if "prompt" in inputs:
         return "\n".join(filter(None, (inputs["prompt"], inputs.get("input", ""))))
     return next((str(m["content"]) for m in reversed(inputs["messages"]) if m["role"] == "user"), "")
+
+
+class Different:
+    """What is to be known of many texts, none of which is held: how many, whether all are equal, the longest.
+
+    >>> Different(["a", "ccc", "bb", "ccc"]).longest
+    ('ccc', 'bb', 'a')
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.count, self.equal = 0, True
+        longest: set[str] = set()
+        first: str | None = None
+        for text in texts:
+            first = text if first is None else first
+            self.equal = self.equal and text == first
+            self.count += 1
+            longest.add(text)
+            if len(longest) > 8 * _LONGEST:
+                longest = set(self._first(longest))
+        self.longest = tuple(self._first(longest))
+
+    @staticmethod
+    def _first(texts: set[str]) -> list[str]:
+        return sorted(texts, key=lambda x: (-len(x), x))[:_LONGEST]

@@ -166,20 +166,20 @@ class Task:
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the language and how long answers are. Raises DataError `data.no_labels`, `data.one_class`."""
-        targets = [_asked.learnt(e.target) for e in examples if e.target is not None]
+        different = _asked.Different(_asked.learnt(e.target) for e in examples if e.target is not None)
         where = self.columns.get(_asked.TARGET, self.columns.get("messages", ""))
-        if not targets:
+        if not different.count:
             raise DataError("data.no_labels", t("no row has an answer to learn", "没有任何一行带回答"), where=where,
                             fix=t("name the columns with --columns prompt=…,target=…",
                                   "请用 --columns prompt=…,target=… 指明各列"))
-        if len(set(targets)) == 1 and len(targets) > 1:
+        if different.count > 1 and different.equal:
             raise DataError("data.one_class", t("all {n} training rows have the same answer",
-                                                "全部 {n} 条训练数据的回答都一样", n=len(targets)), where=where,
+                                                "全部 {n} 条训练数据的回答都一样", n=different.count), where=where,
                             expected=t("answers that differ", "不全相同的回答"),
                             fix=t("name the right column with --columns target=…",
                                   "请用 --columns target=… 指明正确的列"))
-        self.language = dominant_language(targets)
-        self.longest = tuple(sorted(set(targets), key=lambda x: (-len(x), x))[:_LONGEST])
+        self.language = dominant_language(_asked.learnt(e.target) for e in examples if e.target is not None)
+        self.longest = different.longest[:_LONGEST]
         self.max_new_tokens = 0
 
     def bind(self, kind: str, tokenizer: Any) -> None:

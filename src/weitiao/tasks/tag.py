@@ -135,8 +135,7 @@ class Task:
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn the labels. Raises DataError `data.no_labels`."""
-        targets = [e.target for e in examples if e.target is not None]
-        self._counts = Counter(x["label"] for target in targets for x in target)
+        self._counts = Counter(x["label"] for e in examples if e.target is not None for x in e.target)
         if not self._counts:
             raise DataError("data.no_labels", t("no row has an entity", "没有任何一行含有实体"),
                             where=self.columns.get("label", ""),

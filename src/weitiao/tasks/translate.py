@@ -11,8 +11,9 @@ pair is made (models/_pair.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -124,24 +125,27 @@ class Task:
         and what scoring such targets would raise: hours earlier."""
         from weitiao.metrics import translation
 
-        known = [e for e in examples if e.target is not None]
-        targets = [_asked.learnt(e.target) for e in known]
+        def known() -> Iterator[Example]:
+            return (e for e in examples if e.target is not None)
+
         where = self.columns.get("target", "")
-        if not targets:
+        different = _asked.Different(_asked.learnt(e.target) for e in known())
+        if not different.count:
             raise DataError("data.no_labels", t("no row has a translation", "没有任何一行带译文"), where=where,
                             fix=t("name the columns with --columns source=…,target=…",
                                   "请用 --columns source=…,target=… 指明各列"))
-        if len(set(targets)) == 1 and len(targets) > 1:
+        if different.count > 1 and different.equal:
             raise DataError("data.one_class", t("all {n} training rows have the same translation",
-                                                "全部 {n} 条训练数据的译文都一样", n=len(targets)), where=where,
+                                                "全部 {n} 条训练数据的译文都一样", n=different.count), where=where,
                             expected=t("translations that differ", "不全相同的译文"),
                             fix=t("name the right column with --columns target=…",
                                   "请用 --columns target=… 指明正确的列"))
-        seen = ([str(e.inputs["source"]) for e in known[:_CHECKED]], targets[:_CHECKED])
+        first = list(islice(known(), _CHECKED))
+        seen = ([str(e.inputs["source"]) for e in first], [_asked.learnt(e.target) for e in first])
         self.languages = tuple(x or ("zh" if dominant_language(texts) == "zh" else "")
                                for x, texts in zip(self.languages, seen, strict=True))
         translation.check([[x] for x in seen[1]], self.languages[1], self.options.tokenizer)
-        self.longest = tuple(sorted(set(targets), key=lambda x: (-len(x), x))[:_LONGEST])
+        self.longest = different.longest[:_LONGEST]
         self.max_new_tokens = 0
 
     def bind(self, kind: str, tokenizer: Any) -> None:

@@ -10,6 +10,7 @@ Everything here is arrays; texts and names are the section's (noise.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ FOLDS = 5
 """Each row is judged by a model of the other folds; a label is judged that has a row in each."""
 _STRENGTH = 0.3  # weight of half the squared coefficients beside the mean loss (docs/log.md)
 _OUTLIER = 3.0  # residuals that are so many times their usual size, as 1.4826 x their median size says
+
+
+Fit = Callable[[Any, Any, int, _linear.Kind], _linear.Model]  # features, numbers, outputs, kind
 
 
 class Doubt(NamedTuple):
@@ -39,20 +43,26 @@ class Doubt(NamedTuple):
     probability: float
 
 
-def out_of_fold(x: NDArray[np.float64], y: NDArray[Any], units: NDArray[np.int64], outputs: int, kind: _linear.Kind,
-                seed: int) -> NDArray[np.float64]:
+def dense(x: NDArray[np.float64], y: NDArray[Any], outputs: int, kind: _linear.Kind) -> _linear.Model:
+    """The linear model that labels are judged by, on features of size 1 on average."""
+    return _linear.plain(x, y, outputs, kind, _STRENGTH)
+
+
+def out_of_fold(x: Any, y: NDArray[Any], units: NDArray[np.int64], outputs: int, kind: _linear.Kind, seed: int,
+                fit: Fit = dense) -> NDArray[np.float64]:
     """Per row what a linear model of the other folds says: probabilities (n, outputs), or (n, 1) standardised numbers.
 
     Args:
-        x: (n, d) features, of size 1 on average.
+        x: (n, d) features, as `fit` takes them.
         y: label numbers (n,), 0/1 (n, outputs), or floats (n,).
         units: (n,) rows of one number stay in one fold, else a row's copy would confirm it.
+        fit: makes the model of each fold.
     """
     from scipy.special import expit, softmax
 
-    logits = np.zeros((len(x), outputs))
+    logits = np.zeros((x.shape[0], outputs))
     for learnt, held in _folds(y, units, kind, seed):
-        logits[held] = _linear.plain(x[learnt], y[learnt], outputs, kind, _STRENGTH)(x[held])
+        logits[held] = fit(x[learnt], y[learnt], outputs, kind)(x[held])
     if kind == "regression":
         return logits
     p: NDArray[np.float64] = softmax(logits, axis=1) if kind == "single_label_classification" else expit(logits)

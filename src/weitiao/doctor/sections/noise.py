@@ -4,8 +4,9 @@
         train.jsonl:17   What is the capital of Peru ?   [HUM; LOC? 0.97]
 
 Out-of-fold confident learning (`_doubts`) on the frozen base model's features (`_features`); near copies, and rows of
-one passage or group, lie in one fold. Of numbers those are named that are far off. A list is a queue for reading,
-never a verdict: `MEASURED` says how much of such lists was truly wrong.
+one passage or group, lie in one fold. Of numbers those are named that are far off; of tagged texts those with doubtful
+words (`_tag_doubts`), whatever the base. A list is a queue for reading, never a verdict: `MEASURED` and `MEASURED_TAGS`
+say how much of such lists was truly wrong.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from weitiao.core import personal
 from weitiao.core.errors import MissingExtra, RowError
 from weitiao.core.i18n import t
 from weitiao.core.text import joined
 from weitiao.doctor import Change, Finding, Reader, Seen, Spot, excerpt, judge, percent, reviewing, share
-from weitiao.doctor.sections import _doubts, _features
+from weitiao.doctor.sections import _doubts, _features, _tag_doubts
 from weitiao.example import Example
 from weitiao.prepare import comparing, nearby
 from weitiao.prepare.dividing import units
@@ -53,6 +55,11 @@ _WELL = 0.6  # known: from here on the list is short where labels are right
 MEASURED = (Measured(_WELL, 4, (0.52, 0.96), (0.81, 1.0)), Measured(_BETTER, 4, (0.21, 0.46), (0.53, 0.72)))
 """From benchmarks/results/label_noise.md, the sets whose labels are known best first."""
 
+_KNOWN_TAGS = 0.2  # known: below it tags are not judged
+MEASURED_TAGS = Measured(_KNOWN_TAGS, 2, (0.17, 0.25), (0.31, 0.42))
+"""From benchmarks/results/label_noise_tags.md: of 8 % of the rows one entity each had been made wrong."""
+_STRETCHES = 3  # of a row, that are named
+
 
 class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -61,6 +68,8 @@ class Options(BaseModel):
     """Look: more than this share of the labels is doubtful, where the model knows them well."""
     doubtful_weak: Annotated[float, Field(ge=0, le=1)] = 0.15
     """Look: more than this share of the labels is doubtful, where the model does not know them well; of numbers too."""
+    doubtful_tags: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Look: more than this share of the rows has a doubtful tag."""
     rows: Annotated[int, Field(ge=_LEAST)] = 20_000
     """Rows that are judged, at most; drawn by the seed."""
     tokens: Annotated[int, Field(ge=10_000)] = 400_000
@@ -68,20 +77,25 @@ class Options(BaseModel):
 
 
 def look(seen: Seen, options: Options) -> Iterator[Finding]:
-    """Nothing where rows have no label or number of their own (texts, places in texts), or the task refuses them."""
-    kind = seen.task.head().problem_type
-    if seen.task.head().kind != "sequence" or not kind or seen.refused is not None:
+    """Nothing where rows have neither tags nor a label or number of their own (texts, answers in passages), or the task
+    refuses them."""
+    head = seen.task.head()
+    kind, tags = head.problem_type, head.kind == "tokens"
+    if not (tags or (head.kind == "sequence" and kind)) or seen.refused is not None:
         return
     if kind != "regression" and not _cleanlab():
         missing = MissingExtra("cleanlab", "noise", t(*TITLE))
         yield Finding("noise.no_cleanlab", "good", f"{missing.what}: {missing.fix}", 0, 0)
         return
-    rows, reader = _drawn(seen, options)
+    rows, reader = (_tagged(seen, options), None) if tags else _drawn(seen, options)
     if len(rows) < _LEAST:
         yield Finding("noise.few", "good", t("too few rows to judge their labels: {n}", "行数太少，无法评判标签：{n}",
                                              n=len(rows)), 0, len(rows))
         return
-    yield (_numbers if kind == "regression" else _labels)(seen, rows, reader, options)
+    if tags:
+        yield _tags(seen, rows, options)
+    else:
+        yield (_numbers if kind == "regression" else _labels)(seen, rows, reader, options)
 
 
 def _cleanlab() -> bool:
@@ -102,6 +116,13 @@ def _drawn(seen: Seen, options: Options) -> tuple[list[Example], Reader | None]:
     return rows if most == len(rows) else [e for _, e in seen.sample(most) if _known(seen, e)], reader
 
 
+def _tagged(seen: Seen, options: Options) -> list[Example]:
+    """Rows with tags, of all parts, as many as the options and `_tag_doubts.WORDS` allow."""
+    rows = [e for _, e in seen.sample(options.rows) if e.target is not None]
+    most = _tag_doubts.fewer(seen.task, rows)
+    return rows if most == len(rows) else [e for _, e in seen.sample(most) if e.target is not None]
+
+
 def _known(seen: Seen, example: Example) -> bool:
     """Is its label on training rows?"""
     try:
@@ -113,13 +134,8 @@ def _known(seen: Seen, example: Example) -> bool:
 
 def _units(rows: Sequence[Example], group: str) -> NDArray[np.int64]:
     """(n,) equal for rows that say nearly the same, or belong to one passage or group."""
-    keys = comparing.unit_keys(rows, [comparing.key(e) for e in rows])
-    together = nearby.merged(keys, [nearby.judged(e) for e in rows])
-    found = sorted(units(rows, together, [""] * len(rows), group, ""), key=lambda u: u.key)
-    out = np.zeros(len(rows), np.int64)
-    for number, unit in enumerate(found):
-        out[list(unit.rows)] = number
-    return out
+    keys = comparing.unit_keys(rows, comparing.keys(rows))
+    return units(rows, nearby.merged(keys, map(nearby.judged, rows)), group).of
 
 
 class _Case(NamedTuple):
@@ -213,6 +229,49 @@ def _numbers(seen: Seen, rows: list[Example], reader: Reader | None, options: Op
         {"review": [reviewing.REVIEW]} if doubts else {})
 
 
+def _tags(seen: Seen, rows: list[Example], options: Options) -> Finding:
+    units = _units(rows, seen.group)
+    words = _tag_doubts.words_of(seen.task, rows, units)
+    if len(words.names) < 2:
+        return Finding("noise.few", "good", t("too few rows a tag to judge them", "各标签行数太少，无法评判"), 0,
+                       len(rows))
+    p = _tag_doubts.out_of_fold(words, units, seen.seed)
+    known = _known_share(words.y, p)
+    how = t("words in context", "上下文特征")
+    facts = {"features": how, "judged": len(rows), "words": len(words.y), "rare": words.rare, "explained": known}
+    if known < _KNOWN_TAGS:
+        return Finding("noise.unclear", "good", t(
+            "tags were not judged: a linear tagger on {h} hardly knows them ({p} of the errors of guessing are gone)",
+            "未评判标签：基于{h}的线性标注器几乎不了解它们（仅消除了 {p} 的猜测错误）", h=how,
+            p=percent(max(0.0, known))), 0, len(rows), facts=facts)
+    doubts = _tag_doubts.doubts(words, p)
+    spots = seen.spots("noise.tags")
+    for doubt in doubts:
+        spots.add(_tag_spot(seen, rows[doubt.row], doubt.stretches))
+    return Finding(
+        "noise.tags", judge(len(doubts) / len(rows), options.doubtful_tags),
+        t("{s} rows have tags that are doubtful to a linear tagger on {h} that had not seen the row{d}; {m}",
+          "{s}行含有在未见过该行的线性标注器（{h}）看来可疑的标签{d}；{m}", s=share(len(doubts), len(rows)), h=how,
+          d=_of(len(rows), seen), m=_worth_tags()),
+        spots.count, len(rows),
+        t("look: more than {p} of the rows; labels in fewer than {k} different texts are not judged ({r} of them)",
+          "注意：超过 {p} 的行；不同文本少于 {k} 条的标签不评判（{r} 个）", p=percent(options.doubtful_tags),
+          k=_doubts.FOLDS, r=len(words.rare)),
+        spots.shown, t("read these rows from the top, the likeliest errors first, and mend the tags in the file "
+                       "(--out DIR lists all of them in findings.jsonl)",
+                       "请从头阅读这些行（最可能有误的在前），并在文件中更正标签"
+                       "（--out 目录的 findings.jsonl 列出全部）"), facts)
+
+
+def _tag_spot(seen: Seen, example: Example, stretches: Sequence[_tag_doubts.Stretch]) -> Spot:
+    """`Peru: O; LOC? 0.97` for some stretches; the text around the first."""
+    text = example.inputs["text"]
+    masked = personal.mask(text)  # as long as the text
+    notes = [t("{w}: {g}; {s}? {p:.2f}", "{w}：{g}；{s}？{p:.2f}", w=" ".join(masked[x.start:x.end].split()), g=x.given,
+               s=x.suggested, p=x.probability) for x in stretches[:_STRETCHES]]
+    return Spot(example.source, seen.column("text"), excerpt(text, stretches[0].start), " | ".join(notes))
+
+
 def _known_share(y: NDArray[Any], p: NDArray[np.float64]) -> float:
     """The share of the errors of always guessing the most frequent that the model does not make; of several labels by
     each label. At most 1; below 0 where it is worse than guessing."""
@@ -258,5 +317,15 @@ def _worth(known: float) -> str:
     return t("with 8 % of the labels made wrong, {a:.0%} to {b:.0%} of such lists were truly wrong, of their head (5 % "
              "of the rows) {c:.0%} to {d:.0%} ({k} data sets)",
              "在 {k} 个数据集中把 8% 的标签改错后，此类清单中 {a:.0%} 至 {b:.0%} 确实有误，"
+             "开头部分（占全部 5%）为 {c:.0%} 至 {d:.0%}",
+             a=m.wrong[0], b=m.wrong[1], c=m.head[0], d=m.head[1], k=m.sets)
+
+
+def _worth_tags() -> str:
+    """What lists of rows with doubtful tags were worth."""
+    m = MEASURED_TAGS
+    return t("with one entity wrong in 8 % of the rows, {a:.0%} to {b:.0%} of such lists were truly wrong, of their "
+             "head (5 % of the rows) {c:.0%} to {d:.0%} ({k} data sets)",
+             "在 {k} 个数据集中把 8% 的行各改错一个实体后，此类清单中 {a:.0%} 至 {b:.0%} 确实有误，"
              "开头部分（占全部 5%）为 {c:.0%} 至 {d:.0%}",
              a=m.wrong[0], b=m.wrong[1], c=m.head[0], d=m.head[1], k=m.sets)

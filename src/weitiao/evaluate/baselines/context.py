@@ -25,12 +25,13 @@ _RUNS = ((re.compile(r"[A-Z]+"), "A"), (re.compile(r"[a-z]+"), "a"), (re.compile
 
 def make(case: Case) -> Baseline:
     """Needs no model."""
-    model, strength = _words.fit(_rows(case.train, case.task), case.task, _linear.sparse, _GRID, case.recipe.seed)
-    outputs = _words.answers(model, _rows(case.test, case.task), case.task)
+    model, strength = _words.fit(rows(case.train, case.task), case.task, _linear.sparse, _GRID, case.recipe.seed)
+    outputs = _words.answers(model, rows(case.test, case.task), case.task)
     return Baseline(outputs, f"words in context + linear SVM, C={strength:g}", len(case.train))
 
 
-def _rows(examples: Sequence[Example], task: Any) -> list[_words.Row]:
+def rows(examples: Sequence[Example], task: Any) -> list[_words.Row]:
+    """A row of hashed features (2^20 wide, sparse) for each word of examples."""
     from scipy import sparse
     from sklearn.feature_extraction import FeatureHasher
 
