@@ -16,7 +16,7 @@ help:
 	@echo "make soak    the long ones: kills, full trainings"
 	@echo "make kills   200 kills over four tasks, by one process and two; benchmarks/results/kills.md"
 	@echo "make lint    ruff, mypy, import-linter"
-	@echo "make bench DATA=folder...   weitiao and transformers' Trainer in turns"
+	@echo "make bench WHAT=classify DATA=folder...   weitiao and its peers in turns; also predict, generate, sft"
 	@echo "make invariants    what must be equal, measured on both: gradients, kills, flipped bits"
 
 demo: .venv/.weitiao
@@ -38,9 +38,10 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Runs for as long as the data needs: three turns of each side. DATA: folders with train.jsonl and test.jsonl.
+# Runs for as long as the data needs: three turns of each side. WHAT: a script of benchmarks/, which says what DATA is.
+WHAT ?= classify
 bench: .venv/.weitiao .peers/.done
-	$(BIN)/python benchmarks/classify.py $(if $(DATA),$(DATA),$(error name the folders: make bench DATA="folder..."))
+	$(BIN)/python benchmarks/$(WHAT).py $(if $(DATA),$(DATA),$(error name the folders: make bench DATA="folder..."))
 
 invariants: .venv/.weitiao .peers/.done
 	$(BIN)/python benchmarks/invariants

@@ -142,7 +142,8 @@ class Tune(Section):
     micro_batch_size: Count | Auto = "auto"
     """Rows of one forward pass at most; smaller than batch_size means accumulation, with equal gradients."""
     micro_batch_tokens: Count | Auto = "auto"
-    """Padded tokens of one forward pass at most; auto: 2048, or 8192 on a GPU where no texts are written."""
+    """Padded tokens of one forward pass at most; auto: 2048, but 512 where texts are written on a CPU and 8192 where
+    none are on a GPU."""
     learning_rate: Positive | Auto = "auto"
     """Peak rate."""
     head_learning_rate: Positive | Auto = "auto"

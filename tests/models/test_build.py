@@ -16,8 +16,7 @@ from weitiao import models
 from weitiao.core.errors import ModelError
 from weitiao.models import mean
 from weitiao.models.build import build
-from weitiao.models.sequence import TextModel
-from weitiao.models.sequence import load as load_native
+from weitiao.models.sequence import TextModel, load
 from weitiao.models.spec import HeadSpec
 
 from .conftest import DECODERS, ENCODERS, FAMILIES
@@ -50,7 +49,7 @@ def saved_equals(model: TextModel, source: Path, folder: Path) -> None:
     plain = AutoModelForSequenceClassification.from_pretrained(folder)
     got = logits(plain, AutoTokenizer.from_pretrained(folder))
     torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
-    torch.testing.assert_close(logits(load_native(folder), models.tokenizer(folder)), want, rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits(load(folder), models.tokenizer(folder)), want, rtol=0, atol=1e-5)
     assert plain.config.id2label == {0: "sad", 1: "happy", 2: "so so"} and plain.config.label2id["happy"] == 1
     assert plain.config.problem_type == HEAD.problem_type
 
@@ -73,6 +72,8 @@ def test_mean_heads_are_the_same_in_plain_transformers(family: str, checkpoint: 
     model.set_head(np.random.default_rng(0).normal(size=(3, 32)), [0.5, -1.0, 2.0])
     assert model.pooling == "mean" and not model.notes
     saved_equals(model, source, tmp_path)
+    again = load(tmp_path)  # the layer that holds the mean for others is not computed
+    assert again.pooling == "mean" and again.body.config.num_hidden_layers == model.body.config.num_hidden_layers
 
 
 @pytest.mark.parametrize("family", mean.FAMILIES)

@@ -137,6 +137,7 @@ def test_a_forward_pass_holds_what_a_cache_holds_and_more_on_a_gpu() -> None:
 
     assert tokens() < tokens(gpu=True)
     assert tokens(gpu=True, task="generate", outputs=0) == tokens()  # the vocabulary's logits, not the layers, bound it
+    assert tokens(task="generate", outputs=0) < tokens()  # as fast, and less is kept for the way back
 
 
 def test_adapters_of_a_decoder_that_writes_move_fast_and_slower_in_wide_bases() -> None:

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelFo
 
 from weitiao.core.errors import ModelError
 from weitiao.core.i18n import t
-from weitiao.models import _load, _pair
+from weitiao.models import _load, _pair, narrowing
 from weitiao.models._parts import Model, another, probe, set_dropout, std, weights_missing
 from weitiao.models.spec import START, HeadSpec
 from weitiao.starters._shared import write_mean_pooling
@@ -123,12 +123,15 @@ class LanguageModel(Model):
             how: settings other than those of `HeadSpec.generation`, under transformers' names.
         """
         given = {k: v.to(self.device) for k, v in inputs.items()}
-        with _load.quiet():
-            out = self.body.generate(**given, **how)
-        start = 1 if self.body.config.is_encoder_decoder else given["input_ids"].shape[1]
         end = how.get("eos_token_id", self.body.generation_config.eos_token_id)
-        ends = set(end) if isinstance(end, list) else {end}
-        return [_until_end(row, ends) for row in out[:, start:].tolist()]
+        ends = {x for x in (end if isinstance(end, list) else [end]) if x is not None}
+        with _load.quiet():
+            if ends and narrowing.fits(self.body, how):
+                said = narrowing.narrowed(self.body, given["input_ids"], given["attention_mask"], how, ends)
+            else:
+                start = 1 if self.body.config.is_encoder_decoder else given["input_ids"].shape[1]
+                said = self.body.generate(**given, **how)[:, start:].tolist()
+        return [_until_end(row, ends) for row in said]
 
     def save(self, folder: Path, tokenizer: Any) -> None:
         with _load.quiet():

@@ -166,8 +166,13 @@ def build(base: Base, head: HeadSpec, *, pooling: Pooling, dropout: float | None
 
 
 def load(folder: Path) -> TextModel:
-    """A saved classification model as plain transformers loads it, fp32, eval mode. Raises ModelError."""
+    """A saved classification model, fp32, eval mode; its logits are those of plain transformers. A mean that was folded
+    into one more layer is computed as a mean again, which is cheaper by that layer. Raises ModelError."""
     config = _load.config(folder)
+    if _unmark(config):
+        body, classifier = _mean_parts(folder, config)
+        _unfold(folder, config.model_type, classifier)
+        return TextModel(body, classifier, dropout=_head_dropout(config)).eval()
     model, missing, other_shape = _load.load(AutoModelForSequenceClassification, folder, config)
     if missing | other_shape:
         raise weights_missing(folder, missing | other_shape)
@@ -199,23 +204,34 @@ def _unmark(config: Any) -> bool:
 
 
 def _build_mean(base: Base, config: Any, labels: Labels, folded: bool, seed: int, notes: list[str]) -> TextModel:
-    names = mean.FAMILIES[base.family]
-    options = {"add_pooling_layer": False} if names.pooler else {}
-    body, missing, other_shape = _load.load(AutoModel, base.folder, config, **options)
-    if missing | other_shape:
-        raise weights_missing(base.folder, missing | other_shape)
-    # Made empty: torch's own generator is left where it was.
-    classifier = nn.Linear(config.hidden_size, labels.head.outputs, device="meta").to_empty(device="cpu")
+    body, classifier = _mean_parts(base.folder, config)
     _load.draw(classifier, ["weight", "bias"], std(config), seed)
     if folded:
         notes += labels.notes()
     if folded and labels.same:
-        state = _load_tensors(base.folder, (f"{names.dense}.weight", f"{names.final}.weight", f"{names.final}.bias"))
-        dense, final, bias = state
-        with torch.no_grad():
-            classifier.weight.copy_(mean.unfold(base.family, dense, final)[labels.order()])
-            classifier.bias.copy_(bias[labels.order()])
+        _unfold(base.folder, base.family, classifier)
+        _permute(classifier, labels.order())
     return TextModel(body, classifier, dropout=_head_dropout(config), notes=notes).eval()
+
+
+def _mean_parts(folder: Path, config: Any) -> tuple[PreTrainedModel, nn.Linear]:
+    """The bare encoder, and a classifier for as many labels as the config names, still without numbers."""
+    options = {"add_pooling_layer": False} if mean.FAMILIES[config.model_type].pooler else {}
+    body, missing, other_shape = _load.load(AutoModel, folder, config, **options)
+    if missing | other_shape:
+        raise weights_missing(folder, missing | other_shape)
+    # Made empty: torch's own generator is left where it was.
+    return body, nn.Linear(config.hidden_size, config.num_labels, device="meta").to_empty(device="cpu")
+
+
+@torch.no_grad()
+def _unfold(folder: Path, family: str, classifier: nn.Linear) -> None:
+    """Fill the classifier with what the folded head of that folder holds."""
+    names = mean.FAMILIES[family]
+    dense, final, bias = _load_tensors(
+        folder, (f"{names.dense}.weight", f"{names.final}.weight", f"{names.final}.bias"))
+    classifier.weight.copy_(mean.unfold(family, dense, final))
+    classifier.bias.copy_(bias)
 
 
 def _build_native(base: Base, config: Any, labels: Labels, folded: bool, seed: int, notes: list[str]) -> TextModel:

@@ -49,8 +49,7 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
         "epochs": 10.0 if pair else _epochs(facts) / (2 if _writes(facts) else 1),
         "batch_size": batch,
         "micro_batch_size": batch,
-        # A written token's answer may be 260,000 numbers; what a CPU's cache does not hold costs it half its speed.
-        "micro_batch_tokens": 8192 if facts.gpu and not _writes(facts) else 2048,
+        "micro_batch_tokens": _pass_tokens(facts),
         "learning_rate": rate,
         "head_learning_rate": max(rate, _WORDS_HEAD) if facts.task == "tag" else rate,
         "embeddings": "train",
@@ -62,6 +61,15 @@ def defaults(facts: Facts) -> tuple[dict[str, Any], dict[str, str]]:
                            p=round((facts.parameters - facts.embedding_parameters) / 1e6)),
     }
     return values, reasons
+
+
+def _pass_tokens(facts: Facts) -> int:
+    """A written token's answer may be 260,000 numbers; what a CPU's cache does not hold costs it half its speed. What
+    many layers keep for the way back is most of the memory of a decoder, and on a CPU 300 tokens are as fast a pass as
+    600 (docs/log.md)."""
+    if _writes(facts):
+        return 2048 if facts.gpu else 512
+    return 8192 if facts.gpu else 2048
 
 
 def _writes(facts: Facts) -> bool:
