@@ -73,7 +73,7 @@ def find(texts: Texts, edits: float = EDITS) -> Found:
         rows_of = np.empty(len(heads), np.int64)
         rows_of[unique[heads]] = heads
         verifier = Verifier(texts, rows_of, written, sketches, edits)
-        limited = candidates(entries, sketches, verifier.add)
+        limited = candidates(entries, sketches, verifier.among)
         verifier.finish()
     # The smallest row of each cluster of unique texts.
     root = verifier.roots()[unique]

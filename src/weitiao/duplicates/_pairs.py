@@ -2,7 +2,7 @@
 
 >>> entries = Entries(folder, 2)
 >>> entries.add(keys, texts)
->>> candidates(entries, sketches, lambda a, b: print(a, b))
+>>> candidates(entries, sketches, lambda numbers: lambda a, b: print(numbers[a], numbers[b]))
 [0] [1]
 
 A bucket is what shares a key. In the order of length each text is paired with the next `WINDOW` of its bucket, which in
@@ -28,7 +28,7 @@ _PER_TEXT = 33  # entries of one text, about
 _DIVIDED_BY = (0, 16, 32, 48)  # MinHash values
 _LONGEST = np.uint64(0xFFF)
 
-Take = Callable[[I64, I64], None]
+Among = Callable[[I64], Callable[[I64, I64], None]]  # of text numbers: what takes pairs of places among them
 
 
 class Entries:
@@ -64,29 +64,30 @@ class Entries:
                 yield both[:, 0], both[:, 1].astype(np.int64)
 
 
-def candidates(entries: Entries, sketches: Sketches, take: Take) -> int:
-    """Give pairs of texts that share keys to `take`; how many buckets were too large for all their pairs."""
+def candidates(entries: Entries, sketches: Sketches, among: Among) -> int:
+    """Give pairs of texts that share keys to `among`; how many buckets were too large for all their pairs."""
     limited = 0
     for keys, numbers in entries:
-        large = _paired(keys << np.uint64(entries.bits), numbers, sketches, take)
+        large = _paired(keys << np.uint64(entries.bits), numbers, sketches, among)
         limited += len(np.unique(keys[large]))
         for h in _DIVIDED_BY:
             if large.any():
                 values = sketches.low[numbers[large], h].astype(np.uint64)
                 divided = mix(keys[large] + (values + np.uint64(1 + 256 * h)) * np.uint64(0x9E3779B97F4A7C15))
-                _paired(divided, numbers[large], sketches, take)
+                _paired(divided, numbers[large], sketches, among)
     return limited
 
 
-def _paired(keys: U64, numbers: I64, sketches: Sketches, take: Take) -> NDArray[np.bool_]:
+def _paired(keys: U64, numbers: I64, sketches: Sketches, among: Among) -> NDArray[np.bool_]:
     """Pair the neighbours of each bucket; which entries are in buckets that have more pairs than that."""
     lengths = np.minimum(sketches.length[numbers].astype(np.uint64), _LONGEST)
     # 36 bits of the key, then the length, then some bits of the number, which the order of the rows does not change.
     tie = numbers.astype(np.uint64) & np.uint64(0xFFFF)
     order = np.argsort((keys >> np.uint64(28) << np.uint64(28)) | (lengths << np.uint64(16)) | tie)
     buckets, numbers = keys[order] >> np.uint64(28), numbers[order]
-    for start in _neighbours(buckets):
-        take(numbers[start[0]], numbers[start[1]])
+    take = among(numbers)
+    for a, b in _neighbours(buckets):
+        take(a, b)
     large = np.zeros(len(keys), np.bool_)
     edges = np.flatnonzero(np.concatenate([[True], buckets[1:] != buckets[:-1], [True]]))
     large[order] = np.repeat(np.diff(edges) > WINDOW + 1, np.diff(edges))

@@ -1,7 +1,7 @@
 """Candidate pairs are checked, cheapest test first, and what is near becomes one cluster.
 
 >>> verifier = Verifier(texts, rows, written, sketches, 0.1)
->>> verifier.add(np.array([0]), np.array([1]))
+>>> verifier.among(np.array([0, 1]))(np.array([0]), np.array([1]))
 >>> verifier.finish()
 >>> verifier.roots().tolist()
 [0, 0, 2]
@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -43,16 +44,26 @@ class Verifier:
         self._waiting: list[NDArray[np.int64]] = []
         self._count = 0
 
+    def among(self, numbers: I64) -> Callable[[I64, I64], None]:
+        """Takes pairs of places in an array of text numbers; what cannot be near goes at once, the rest when there is
+        enough of it. A text stands in dozens of pairs: what the cheap tests ask of it is looked up once, and lies in
+        the order of the pairs."""
+        lengths, allowed = self._sketches.length[numbers], self._allowed[numbers]
+        bits = self._sketches.bits[numbers]
+
+        def take(a: I64, b: I64) -> None:
+            most = np.maximum(allowed[a], allowed[b])
+            kept = np.flatnonzero(np.abs(lengths[a] - lengths[b]) <= most)
+            a, b, most = a[kept], b[kept], most[kept]
+            kept = np.flatnonzero(_apart(bits[a], bits[b]) <= 4 * most)
+            self.add(numbers[a[kept]], numbers[b[kept]])
+
+        return take
+
     def add(self, a: I64, b: I64) -> None:
-        """Pairs of text numbers; what cannot be near goes at once, the rest when there is enough of it."""
+        """Pairs of text numbers that have passed the cheap tests."""
         a, b = np.minimum(a, b), np.maximum(a, b)
-        lengths = self._sketches.length
-        allowed = np.maximum(self._allowed[a], self._allowed[b])
-        kept = np.flatnonzero((a != b) & (np.abs(lengths[a] - lengths[b]) <= allowed))
-        a, b, allowed = a[kept], b[kept], allowed[kept]
-        kept = np.flatnonzero(self._bits_apart(a, b) <= 4 * allowed)
-        a, b = a[kept], b[kept]
-        kept = np.flatnonzero(self._root(a) != self._root(b))
+        kept = np.flatnonzero((a != b) & (self._root(a) != self._root(b)))
         a, b = a[kept], b[kept]
         kept = np.flatnonzero(self._alike(a, b))
         self._waiting.append(a[kept] * len(self._parent) + b[kept])
@@ -74,11 +85,6 @@ class Verifier:
         return self._root(np.arange(len(self._parent))).astype(np.int64)
 
     # -- cheap tests -----------------------------------------------------------------------------------------------
-
-    def _bits_apart(self, a: I64, b: I64) -> NDArray[np.int64]:
-        counts = np.bitwise_count(self._sketches.bits[a] ^ self._sketches.bits[b])
-        # Not `sum(axis=1)`: over four columns that takes ten times as long.
-        return sum((column.astype(np.int64) for column in counts.T), np.zeros(len(a), np.int64))
 
     def _alike(self, a: I64, b: I64) -> NDArray[np.bool_]:
         """Do long texts share enough MinHash values? Shorter ones pass."""
@@ -140,6 +146,13 @@ class Verifier:
                 x = above
             ends.append(x)
         parent[max(ends)] = min(ends)
+
+
+def _apart(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """In how many of the bits of their bigrams texts differ."""
+    counts = np.bitwise_count(a ^ b)
+    # Not `sum(axis=1)`: over four columns that takes ten times as long.
+    return sum((column.astype(np.int64) for column in counts.T), np.zeros(len(a), np.int64))
 
 
 def _rank(numbers: I64, order: I64) -> I64:
