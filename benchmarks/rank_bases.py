@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -196,6 +196,7 @@ def rung_score(run: Run, asked: Recipe, name: str) -> float:
 
 # -- table ---------------------------------------------------------------------------------------------------------
 
+PROSE = "\n## What this page shows"  # written by hand, and kept
 LEAST = 3  # bases of a set, below which nothing is said of it
 RULES = {"probe": "a linear model on frozen features, cross-validated", "logme": "LogME", "h_score": "H-score",
          "largest": "take the largest", "smallest": "take the smallest"}
@@ -236,23 +237,30 @@ def joined(work: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def _rules(sets: Iterable[list[dict[str, Any]]], bases: Sequence[str]) -> str:
+    """How well each rule orders these bases, as a table."""
+    sums = defaultdict(list)
+    for rows in sets:
+        for rule in RULES:
+            if got := agreement(rule, [x for x in rows if x["base"] in bases]):
+                sums[rule].append(got)
+    return "\n".join([
+        "| rule | sets | Kendall's tau | weighted tau | mean regret | largest regret |", "|---|--:|--:|--:|--:|--:|",
+        *(f"| {RULES[rule]} | {len(got)} | " + " | ".join(f"{v:+.2f}" for v in np.mean(got, axis=0)[:2])
+          + f" | {100 * np.mean(got, axis=0)[2]:.1f} | {100 * max(x[2] for x in got):.1f} |"
+          for rule, got in sums.items())])
+
+
 def table(work: Path) -> None:
     """Write benchmarks/results/ranking.md."""
     sets = {name: rows for name, rows in joined(work).items()
             if sum(x["base"] not in RUNGS for x in rows) >= LEAST}
-    sums, details = defaultdict(list), []
+    details = []
     for name, rows in sets.items():
-        bases = [x for x in rows if x["base"] not in RUNGS]
-        for rule in RULES:
-            if got := agreement(rule, bases):
-                sums[rule].append(got)
         for x in rows:
             numbers = [x["value"], x["probe"], x["logme"], x["h_score"]]
             shown = " | ".join("–" if v is None else f"{v:.3f}" for v in numbers)
             details.append(f"| {name} | {x['base']} | {x['parameters'] / 1e6:.0f} M | {shown} | {x['seconds']:g} |")
-    means = [f"| {RULES[rule]} | {len(got)} | " + " | ".join(f"{v:+.2f}" for v in np.mean(got, axis=0)[:2])
-             + f" | {100 * np.mean(got, axis=0)[2]:.1f} | {100 * max(x[2] for x in got):.1f} |"
-             for rule, got in sums.items()]
     tuned = [[x for x in rows if x["base"] not in RUNGS] for rows in joined(work).values()]
     added = [100 * x for rows in sets.values() for x in shifts(rows)]
     facts = machine()
@@ -269,14 +277,19 @@ median {np.median(added):+.1f} points, nine tenths below {np.quantile(added, 0.9
 
 Regret: what the rule's first choice is worse than the best base when tuned, in points (hundredths of the metric).
 
-| rule | sets | Kendall's tau | weighted tau | mean regret | largest regret |
-|---|--:|--:|--:|--:|--:|
-""" + "\n".join(means) + """
+{_rules(sets.values(), BASES)}
+
+Among the bases as they were published alone (two a set, on trec6 three):
+
+{_rules(sets.values(), [b for b in BASES if b not in CUT])}
+""" + """
 
 | set | base or rung | parameters | tuned (rungs: fitted), test | cross-validated, frozen | LogME | H-score | seconds |
 |---|---|--:|--:|--:|--:|--:|--:|
 """ + "\n".join(details) + "\n"
-    (Path(__file__).resolve().parent / "results" / "ranking.md").write_text(text, "utf-8")
+    path = Path(__file__).resolve().parent / "results" / "ranking.md"
+    _, said, prose = path.read_text("utf-8").partition(PROSE) if path.is_file() else ("", "", "")
+    path.write_text(text + said + prose, "utf-8")
 
 
 def main() -> int:
