@@ -62,6 +62,7 @@ def test_a_base_that_nobody_named_and_is_far_behind_is_not_priced(tiny_folders: 
     by_score = sorted(found["candidates"][2:], key=lambda x: -x["score"]["value"])
     assert [bool(x["prices"]) for x in by_score] == [True, False] and found["advice"]["model"] == by_score[0]["name"]
     assert [x["behind"] for x in by_score] == ["", by_score[0]["name"]]
+    assert any(line.startswith("how far frozen features can be trusted") for line in telling.notes(found))
     asked = planning.plan("rows.jsonl", sample=100, task="classify", models=[first, second]).result
     assert all(x["prices"] for x in asked["candidates"][2:])
 

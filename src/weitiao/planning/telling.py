@@ -121,9 +121,10 @@ def _judge(result: Result, name: str) -> str:
 def notes(result: Result) -> list[str]:
     """What a person should know about the comparison."""
     lines = [t("{n}: {w}", "{n}：{w}", n=x["name"], w=x["unfit"]) for x in result["candidates"] if x["unfit"]]
-    if sum(not x["rung"] and bool(x["score"]) for x in result["candidates"]) > 1:
-        lines.append(t("how far frozen features can be trusted: on 7 data sets the base that they put first was 0.2 points "
-                       "behind the best tuned one in the mean, and so was the largest; tuning may turn ten points round",
+    if result["kind"] == "sequence" and sum(not x["rung"] and x["score"] is not None for x in result["candidates"]) > 1:
+        lines.append(t("how far frozen features can be trusted: on 7 data sets the base that they put first was 0.2 "
+                       "points behind the best tuned one in the mean, and so was the largest; tuning may turn ten "
+                       "points round",
                        "冻结特征的可信程度：在 7 个数据集上，由它排在首位的基座平均比微调后最好的低 0.2 个百分点，"
                        "直接取最大的基座也是如此；微调可能扭转十个百分点的差距"))
     if result["usual"]:
