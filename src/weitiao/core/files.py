@@ -149,6 +149,16 @@ def _digest(value: Any) -> str:
 
 
 @contextmanager
+def passing(folder: Path) -> Iterator[Path]:
+    """A new folder for what is on its way, on the same disk as its parent; gone in the end, whatever happened."""
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def new_folder(final: Path) -> Iterator[Path]:
     """A temporary sibling folder that becomes `final` when the block ends well and vanishes when it does not.
 

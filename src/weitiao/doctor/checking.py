@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,7 +65,7 @@ def check(recipe: Recipe, out: Path | None, wanted: Wanted, progress: Callable[[
         with tempfile.TemporaryDirectory(prefix="weitiao-check-") as temporary:
             return _look(recipe, Path(temporary), lambda code, spot: None, wanted, progress)
     _ours(out)
-    with files.new_folder(out) as folder, _rows(folder) as scratch:
+    with files.new_folder(out) as folder, files.passing(folder / ".rows") as scratch:
         with _listening(folder / FINDINGS) as write, reviewing.writing(folder / reviewing.REVIEW) as note:
             def listener(code: str, spot: Spot) -> None:
                 write(code, spot)
@@ -84,17 +83,6 @@ def _ours(out: Path) -> None:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / FINDINGS).is_file())):
         raise RunError("run.exists", t("this folder holds other files", "该目录中有其他文件"), where=str(out),
                        fix=t("choose another --out", "请换一个 --out"))
-
-
-@contextmanager
-def _rows(folder: Path) -> Iterator[Path]:
-    """A place for the rows beside the results: on the same disk, gone in the end."""
-    scratch = folder / ".rows"
-    scratch.mkdir()
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager

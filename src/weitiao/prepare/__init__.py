@@ -10,11 +10,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -62,7 +60,7 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
     found, _, choice, split = understand(recipe, source_root)
     tasks.baselines(choice.task, recipe.evaluate.baselines)  # a wrong name must not wait for the end of the run
     with run.stage("prepare") as folder:
-        with writing(folder / "rejected.jsonl") as rejects, _scratch(folder) as scratch:
+        with writing(folder / "rejected.jsonl") as rejects, files.passing(folder / ".read") as scratch:
             read = _read(recipe, found, choice, split, rejects, scratch)
             # First on all rows: that they are of one class, or of as many as rows, says more than an empty part.
             choice.task.fit(read["train"].examples)
@@ -78,17 +76,6 @@ def prepare(recipe: Recipe, run: Run, *, source_root: Path | None = None) -> Non
         near = {"held_together": held, **nearby.repeated(examples, how)}
         keys = {part: parts[part].keys for part in splits.PARTS}
         files.write_json(folder / "report.json", describe(choice, examples, keys, listed, how, rejects, near))
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A place for rows on their way, on the same disk; gone in the end."""
-    scratch = folder / ".read"
-    scratch.mkdir()
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch)
 
 
 def _written(folder: Path, part: str, examples: Sequence[Example]) -> Sequence[Example]:
