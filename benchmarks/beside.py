@@ -84,6 +84,12 @@ def weitiao(*arguments: str | Path) -> Ran:
     return timed([sys.executable, "-m", "weitiao", *arguments])
 
 
+def predicted(work: Path, rows: Path) -> Numbers:
+    """The whole of `weitiao predict` with the run in `work`; the answers stay in ours.jsonl."""
+    ran = weitiao("predict", work / "run", rows, "-o", work / "ours.jsonl", "--json")
+    return {**ran.numbers, "rows_s": len(lines(rows)) / ran.seconds}
+
+
 def peer(script: str, *arguments: str | Path) -> tuple[Ran, Numbers]:
     """A script of this folder in the peers' environment, and the JSON object of its last line."""
     ran = timed([PEER_PYTHON, HERE / script, *arguments])

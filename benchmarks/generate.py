@@ -34,7 +34,7 @@ def main() -> None:
         model = tuned(o, work)
         tried = {size: generated(work, rows, "--batch", size)["generate_s"] for size in BATCHES}
         best = min(tried, key=lambda size: tried[size])
-        sides = {OURS: lambda: ours(work, rows), LOOP: lambda: generated(work, rows),
+        sides = {OURS: lambda: beside.predicted(work, rows), LOOP: lambda: generated(work, rows),
                  f"generate(), batches of {best}": lambda: generated(work, rows, "--batch", best)}
         bf16 = beside.has_bf16(json.loads((model / "config.json").read_text(encoding="utf-8"))["hidden_size"])
         if bf16:
@@ -54,12 +54,6 @@ def tuned(o: argparse.Namespace, work: Path) -> Path:
                        f"tune.steps={UPDATES}", "--set", f"tune.batch_size={BATCH}", "--set", "split.validation=0",
                        "--set", "evaluate.baselines=[]")
     return work / "run" / "model"
-
-
-def ours(work: Path, rows: Path) -> Numbers:
-    """The whole command."""
-    ran = beside.weitiao("predict", work / "run", rows, "-o", work / "ours.jsonl", "--json")
-    return {**ran.numbers, "rows_s": len(beside.lines(rows)) / ran.seconds}
 
 
 def generated(work: Path, rows: Path, *flags: Any) -> Numbers:

@@ -38,7 +38,7 @@ def main() -> None:
         model = tuned(o.data, work, o.model, o.seed)
         tried = {size: pipeline(work, rows, "--batch", size, "--every", SAMPLE)["predict_s"] for size in (1, *BATCHES)}
         best = min(tried, key=lambda size: tried[size])
-        sides = {OURS: lambda: ours(work, rows), PLAIN: lambda: pipeline(work, rows)}
+        sides = {OURS: lambda: beside.predicted(work, rows), PLAIN: lambda: pipeline(work, rows)}
         if best > 1:
             sides[f"pipeline, batch_size={best}"] = lambda: pipeline(work, rows, "--batch", best)
         bf16 = beside.has_bf16(json.loads((model / "config.json").read_text(encoding="utf-8"))["hidden_size"])
@@ -71,12 +71,6 @@ def tuned(data: Path, work: Path, model: str, seed: int) -> Path:
                        "--json", "--set", "tune.epochs=1", "--set", "evaluate.baselines=[]",
                        "--set", "check.mode=off")  # which set a text is from shows in signs that the check stops at
     return work / "run" / "model"
-
-
-def ours(work: Path, rows: Path) -> Numbers:
-    """The whole command."""
-    ran = beside.weitiao("predict", work / "run", rows, "-o", work / "ours.jsonl", "--json")
-    return {**ran.numbers, "rows_s": len(beside.lines(rows)) / ran.seconds}
 
 
 def pipeline(work: Path, rows: Path, *flags: Any) -> Numbers:

@@ -87,18 +87,28 @@ def _table(examples: Sequence[Example], schema: Any) -> Any:
     }, schema)
 
 
-def read(path: Path) -> Iterator[Example]:
-    """The examples of one file, in order. Raises RunError `run.unreadable`."""
+def read(path: Path, places: NDArray[np.int64] | None = None) -> Iterator[Example]:
+    """The examples of one file, in order; with `places`, which ascend, only the rows there are unpacked. Raises
+    RunError `run.unreadable`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     known: dict[str, Any] = {}
+    before = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(_READ):
-            for r in batch.to_pylist():
-                yield _example(r, known)
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_READ):
+                for r in (batch if places is None else _at(batch, places, before)).to_pylist():
+                    yield _example(r, known)
+                before += batch.num_rows
     except (OSError, pa.ArrowInvalid, KeyError, ValueError) as e:
         raise _unreadable(path, e) from e
+
+
+def _at(batch: Any, places: NDArray[np.int64], before: int) -> Any:
+    """The rows of a batch that stand at these places of the file, `before` rows behind its start."""
+    low, high = places.searchsorted((before, before + batch.num_rows))
+    return batch.take(places[low:high] - before)
 
 
 def _unreadable(path: Path, e: Exception) -> RunError:
@@ -126,20 +136,6 @@ def count(path: Path) -> int:
         return int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowInvalid) as e:
         raise _unreadable(path, e) from e
-
-
-def some(path: Path, places: NDArray[np.int64]) -> Iterator[Example]:
-    """The rows at these places, which ascend; only they are unpacked."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    before, known = 0, dict[str, Any]()
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_READ) if len(places) else ():
-            low, high = np.searchsorted(places, (before, before + batch.num_rows))
-            for r in batch.take(places[low:high] - before).to_pylist() if high > low else ():
-                yield _example(r, known)
-            before += batch.num_rows
 
 
 def load(run: Run, part: str) -> list[Example]:
@@ -188,7 +184,7 @@ class _Picked(_Streamed):
         return len(self._places)
 
     def __iter__(self) -> Iterator[Example]:
-        return some(self._path, self._places)
+        return read(self._path, self._places)
 
     def picked(self, places: NDArray[np.int64]) -> _Picked:
         """Some of them."""

@@ -97,8 +97,8 @@ def test_some_rows_of_a_part(tmp_path: Path) -> None:
     made = [Example(str(i), {"text": f"t{i}"}, "a", f"f:{i}", {"k": "v"}) for i in range(5000)]
     splits.write(tmp_path / "x.parquet", made)
     assert splits.count(tmp_path / "x.parquet") == 5000
-    assert list(splits.some(tmp_path / "x.parquet", np.array([0, 4096, 4999]))) == [made[0], made[4096], made[4999]]
-    assert list(splits.some(tmp_path / "x.parquet", np.array([], np.int64))) == []
+    assert list(splits.read(tmp_path / "x.parquet", np.array([0, 4096, 4999]))) == [made[0], made[4096], made[4999]]
+    assert list(splits.read(tmp_path / "x.parquet", np.array([], np.int64))) == []
 
 
 def test_a_handful_of_lines() -> None:

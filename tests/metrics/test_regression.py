@@ -76,3 +76,10 @@ def test_constants_have_no_correlation_and_say_so(value: float) -> None:
     assert got["mae"].low is not None
     flat = {s.name: s for s in scores(y, np.full(30, value), seed=0, resamples=100)}
     assert flat["r2"].value == 0.0 and "not defined" in flat["r2"].signature
+
+
+def test_of_a_single_row_none_is_left_out() -> None:
+    """No division by nothing (warnings are errors here), no interval, and the signature says that nothing is defined."""
+    found = {s.name: s for s in scores(np.array([2.0]), np.array([5.0]), seed=1, resamples=100)}
+    assert found["spearman"].low is None and found["spearman"].signature.startswith("not defined")
+    assert (found["mae"].value, found["mae"].low) == (3.0, None)

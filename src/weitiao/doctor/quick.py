@@ -69,7 +69,7 @@ def _store(folder: Any, run: Run, seed: int) -> tuple[Store, int]:
     store, before = Store(folder), 0
     for part, path in paths.items():
         here = chosen[(chosen >= before) & (chosen < before + counts[part])] - before
-        for example in splits.some(path, here):
+        for example in splits.read(path, here):
             store.add(part, example)
         before += counts[part]
     store.close()

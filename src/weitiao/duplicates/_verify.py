@@ -56,11 +56,11 @@ class Verifier:
             kept = np.flatnonzero(np.abs(lengths[a] - lengths[b]) <= most)
             a, b, most = a[kept], b[kept], most[kept]
             kept = np.flatnonzero(_apart(bits[a], bits[b]) <= 4 * most)
-            self.add(numbers[a[kept]], numbers[b[kept]])
+            self._add(numbers[a[kept]], numbers[b[kept]])
 
         return take
 
-    def add(self, a: I64, b: I64) -> None:
+    def _add(self, a: I64, b: I64) -> None:
         """Pairs of text numbers that have passed the cheap tests."""
         a, b = np.minimum(a, b), np.maximum(a, b)
         kept = np.flatnonzero((a != b) & (self._root(a) != self._root(b)))

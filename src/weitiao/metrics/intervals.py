@@ -97,7 +97,8 @@ def resample(statistic: Statistic, cells: NDArray[np.int64], *, resamples: int, 
         counts = random.multinomial(rows, cells / rows, size=b) if few else _draw_rows(random, owner, len(cells), b)
         draws.append(statistic(counts.astype(np.float64)))
     value = statistic(cells[None, :].astype(np.float64))[0]
-    acceleration, blocks = _acceleration(statistic, cells, random)
+    # Of a single row none can be left out.
+    acceleration, blocks = _acceleration(statistic, cells, random) if rows > 1 else (np.zeros_like(value), 0)
     how = f"bca95,B={resamples},seed={seed}" + (f",jackknife blocks={blocks}" if blocks else "")
     return Resampled(value, np.concatenate(draws), acceleration, rows, how)
 

@@ -121,6 +121,7 @@ def _judge(result: Result, name: str) -> str:
 def notes(result: Result) -> list[str]:
     """What a person should know about the comparison."""
     lines = [t("{n}: {w}", "{n}：{w}", n=x["name"], w=x["unfit"]) for x in result["candidates"] if x["unfit"]]
+    # From benchmarks/results/ranking.md, the bases as they were published.
     if result["kind"] == "sequence" and sum(not x["rung"] and x["score"] is not None for x in result["candidates"]) > 1:
         lines.append(t("how far frozen features can be trusted: on 7 data sets the base that they put first was 0.2 "
                        "points behind the best tuned one in the mean, and so was the largest; tuning may turn ten "

@@ -12,13 +12,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from weitiao.core.text import fold
 from weitiao.example import Example
+from weitiao.splits import picked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,9 +129,7 @@ def at(parts: Mapping[str, Sequence[Example]], rows: NDArray[np.int64]) -> Itera
     for examples in parts.values():
         here = rows[(rows >= start) & (rows < start + len(examples))] - start
         if len(here):
-            wanted = np.zeros(len(examples), np.bool_)
-            wanted[here] = True
-            yield from compress(examples, wanted.tolist())
+            yield from picked(examples, here)
         start += len(examples)
 
 
