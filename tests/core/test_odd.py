@@ -58,3 +58,17 @@ def test_mending_twice_changes_nothing_more() -> None:
     text = " Ã© &lt;b&gt; \u200b\x00ＡＢ\ufffd "
     once = odd.mend(text, [k for k in odd.KINDS if k != "html"])
     assert odd.mend(once, [k for k in odd.KINDS if k != "html"]) == once
+
+
+def test_the_quick_look_misses_no_kind() -> None:
+    """Most texts are let pass by one pattern: it must know every character that any of the others asks for."""
+    for number in (*range(0xD800), *range(0xE000, 0x10000), *range(0x10000, 0x110000, 61)):
+        text = f"ab{chr(number)}cd {4 * chr(number)}"
+        each = {name for name, kind in odd.KINDS.items() if next(kind.places(text), None) is not None}
+        assert set(odd.found(text)) == each, hex(number)
+
+
+@pytest.mark.parametrize(("text", "codec"), [("今天天气很好，适合出门散步", "gb18030"), ("3 €, “naïve” café", "latin-1")])
+def test_what_was_read_in_the_wrong_encoding_is_found_and_what_was_not_is_let_pass(text: str, codec: str) -> None:
+    assert "mojibake" in odd.found("before " + text.encode().decode(codec, "replace"))
+    assert "mojibake" not in odd.found(text)

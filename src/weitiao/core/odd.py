@@ -36,6 +36,9 @@ _ZERO_WIDTH = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2
 _SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
 _WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ]+")
 _PRIVATE = re.compile("[\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010ffff]+")
+# All characters of which one must be there for any kind but mojibake and white space at an edge.
+_ANY = re.compile("[&<\ufffd锟ï烫屯\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2069"
+                  "\ufeff０-９Ａ-Ｚａ-ｚ\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010ffff]")
 _NARROW = {c: c - 0xFEE0 for c in range(0xFF10, 0xFF5B)}
 
 
@@ -98,10 +101,15 @@ def _from_gbk(match: re.Match[str]) -> str:
     return match[0]
 
 
+def _before_gbk(text: str) -> str:
+    """What its bytes in GBK are when read as UTF-8, U+FFFD where they are none."""
+    return text.encode("gb18030", "ignore").decode("utf-8", "replace")
+
+
 def _whole_from_gbk(text: str) -> str:
-    """The text before all of it was read as GBK, U+FFFD where bytes were lost on the way; as it is where most of it
-    makes no sense as UTF-8. A lone byte swallows the letter behind it, so pieces alone do not always come back."""
-    before = text.encode("gb18030", "ignore").decode("utf-8", "replace")
+    """The text before all of it was read as GBK; as it is where most of it makes no sense as UTF-8. A lone byte
+    swallows the letter behind it, so pieces alone do not always come back."""
+    before = _before_gbk(text)
     sense = sum(len(m) for m in _CHINESE.findall(before))
     return before if sense > _SENSE and sense > 2 * before.count("\ufffd") else text
 
@@ -115,8 +123,11 @@ def _unmangled(text: str) -> str:
 def _mangled_places(text: str) -> Iterator[int]:
     if text.isascii():
         return
-    for pattern, back in ((_AS_LATIN, _from_latin), (_AS_GBK, _from_gbk)):
-        yield from (m.start() for m in pattern.finditer(text) if back(m) != m[0])
+    yield from (m.start() for m in _AS_LATIN.finditer(text) if _from_latin(m) != m[0])
+    # Whatever comes back of a piece stands in what comes back of the whole: most texts are done with here.
+    if not _CHINESE.search(_before_gbk(text)):
+        return
+    yield from (m.start() for m in _AS_GBK.finditer(text) if _from_gbk(m) != m[0])
     if _whole_from_gbk(text) != text:
         yield next(i for i, c in enumerate(text) if not c.isascii())
 
@@ -141,9 +152,14 @@ KINDS: dict[str, Kind] = {
 }
 
 
+_WITHOUT_ANY = {name: KINDS[name] for name in ("mojibake", "edge")}
+"""Kinds that show in other characters than those of `_ANY`, too."""
+
+
 def found(text: str) -> dict[str, int]:
     """Kind to the place of the first one."""
-    return {name: place for name, kind in KINDS.items() if (place := next(kind.places(text), -1)) >= 0}
+    kinds = KINDS if _ANY.search(text) else _WITHOUT_ANY
+    return {name: place for name, kind in kinds.items() if (place := next(kind.places(text), -1)) >= 0}
 
 
 def mend(text: str, kinds: Iterable[str]) -> str:

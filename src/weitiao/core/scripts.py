@@ -55,19 +55,25 @@ class _Scripts(dict[str, str]):
 
 
 _SCRIPTS = _Scripts()
+_NO_LETTERS = bytes(c for c in range(128) if not chr(c).isalpha())
 
 
 def scripts(text: str) -> Counter[str]:
     """Letters by script."""
-    found = Counter({"Latin": len(text)}) if text.isascii() and text.isalpha() else Counter(
-        map(_SCRIPTS.__getitem__, text))
+    if text.isascii():
+        latin = len(text.encode().translate(None, _NO_LETTERS))
+        return Counter({"Latin": latin} if latin else {})
+    found = Counter(map(_SCRIPTS.__getitem__, text))
     del found[""]
     return found
 
 
 def script(text: str) -> str:
     """The script of most of it; "" without a letter."""
-    found = scripts(text)
+    return _most(scripts(text))
+
+
+def _most(found: Counter[str]) -> str:
     if not found:
         return ""
     if set(found) > {"Han"}:
@@ -78,9 +84,10 @@ def script(text: str) -> str:
 
 def language(text: str) -> str:
     """A code of ISO 639-1 (zh, ja, ko, en, de, fr, es, pt, it, nl), or the script's name, or "" without a letter."""
-    name = script(text)
+    found = scripts(text)
+    name = _most(found)
     if name in ("Han", "Hiragana", "Katakana"):
-        return "ja" if name != "Han" or _kana(text) else "zh"
+        return "ja" if name != "Han" or _kana(found) else "zh"
     if name == "Latin":
         return _latin(text)
     return "ko" if name == "Hangul" else name
@@ -91,17 +98,15 @@ def script_of(language: str) -> str:
     return "Latin" if language in _FUNCTION_WORDS else {"zh": "Han", "ko": "Hangul"}.get(language, language)
 
 
-def _kana(text: str) -> bool:
+def _kana(found: Counter[str]) -> bool:
     """Is at least a fifth of it kana? Chinese texts quote a word now and then."""
-    found = scripts(text)
     kana = found["Hiragana"] + found["Katakana"]
     return kana * 5 >= kana + found["Han"]
 
 
 def _latin(text: str) -> str:
-    hits: Counter[str] = Counter()
-    for word in set(_WORD.findall(text.casefold())):
-        hits.update(_OF_WORD.get(word, ()))
+    words = _OF_WORD.keys() & _WORD.findall(text.casefold())
+    hits = Counter([code for word in words for code in _OF_WORD[word]])
     if not hits:
         return "Latin"
     (first, most), *others = hits.most_common(2)

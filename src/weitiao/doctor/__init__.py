@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -146,7 +147,7 @@ class Reader:
     max_length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """The data as the sections see it: every row that could be read, cleaned as the recipe says.
 
@@ -199,12 +200,12 @@ class Seen:
         """Does the task learn label names? `task.tally([example.target])` gives those of a row."""
         return bool(self.task.head().labels)
 
-    @property
+    @cached_property
     def places(self) -> bool:
         """Are answers places in a text, which must not be changed under them?"""
         return self.task.head().kind in ("span", "tokens")
 
-    @property
+    @cached_property  # asked for each row
     def writes(self) -> bool:
         """Is the target a text, or several right ones?"""
         return self.task.head().kind == "language"

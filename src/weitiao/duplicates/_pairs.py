@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weitiao.duplicates._sketch import I64, U64, Sketches, mix
+from weitiao.duplicates._sketch import I32, I64, U64, Sketches, mix
 
 WINDOW = 32
 _AT_ONCE = 2_000_000  # entries of one partition, about
@@ -38,7 +38,7 @@ class Entries:
         self.bits = max(0, (texts * _PER_TEXT // _AT_ONCE).bit_length())
         self._paths = [folder / f"entries-{i}" for i in range(1 << self.bits)]
 
-    def add(self, keys: U64, numbers: I64) -> None:
+    def add(self, keys: U64, numbers: I32) -> None:
         """More of them."""
         both = np.stack([keys, numbers.astype(np.uint64)], axis=1)
         if not self.bits:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 U64: TypeAlias = NDArray[np.uint64]
 I64: TypeAlias = NDArray[np.int64]
+I32: TypeAlias = NDArray[np.int32]
 
 BANDS = 32
 HASHES = 2 * BANDS
@@ -57,7 +58,7 @@ class Sketches:
         for path in self._paths:
             path.unlink()
 
-    def put(self, numbers: I64, lengths: I64, bits: U64, low: NDArray[np.uint8]) -> None:
+    def put(self, numbers: I32, lengths: I64, bits: U64, low: NDArray[np.uint8]) -> None:
         """Those of some texts."""
         self.length[numbers] = lengths
         self.bits[numbers] = bits

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import tempfile
-from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from weitiao.core.numbers import Numbers
 from weitiao.core.text import fold
 
 BETWEEN = "\x1f"  # between the fields of a row: a control character, so no folded text holds it
@@ -28,15 +28,17 @@ LONGEST = 20_000  # folded characters that near copies are judged by
 
 
 class Texts:
-    """Rows of one or more text fields. Memory holds 24 bytes a row; the texts are in a temporary folder."""
+    """Rows of one or more text fields. All of it lies in a temporary folder; memory holds what is looked at."""
 
     def __init__(self) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="weitiao-")
         self.folder = Path(self._temporary.name)
         self._file: IO[bytes] = (self.folder / "texts").open("w+b")
         self._map: mmap.mmap | None = None
-        self._offsets, self._digests = array("Q", [0]), array("Q")
-        self._lengths, self._written = array("I"), array("I")
+        self._end = 0  # of the last one: each begins where the one before it ends
+        self._offsets, self._digests = (Numbers(self.folder / name, "Q") for name in ("offsets", "digests"))
+        self._lengths, self._written = (Numbers(self.folder / name, "I") for name in ("lengths", "written"))
+        self._offsets.extend([0])
 
     def __enter__(self) -> Self:
         return self
@@ -58,41 +60,48 @@ class Texts:
     def add(self, rows: Iterable[Sequence[str]]) -> None:
         """The fields of each row, as written."""
         self._unmap()
+        offsets, digests, lengths, written = [], [], [], []
         for fields in rows:
             text = BETWEEN.join(map(fold, fields))
-            digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            self._digests.append(int.from_bytes(digest, "little"))
-            text = text[:LONGEST]
             data = text.encode("utf-8", "surrogatepass")
+            digests.append(int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little"))
+            if len(text) > LONGEST:
+                text = text[:LONGEST]
+                data = text.encode("utf-8", "surrogatepass")
             self._file.write(data)
-            self._offsets.append(self._offsets[-1] + len(data))
-            self._lengths.append(len(text))
+            self._end += len(data)
+            offsets.append(self._end)
+            lengths.append(len(text))
             # A drawing of a thousand signs around ten letters may not differ in a hundred of them.
-            self._written.append(min(LONGEST, sum(map(len, fields)), 4 * len(text) // 3))
+            written.append(min(LONGEST, sum(map(len, fields)), 4 * len(text) // 3))
+        for column, values in ((self._offsets, offsets), (self._digests, digests), (self._lengths, lengths),
+                               (self._written, written)):
+            column.extend(values)
 
     @property
     def digests(self) -> NDArray[np.uint64]:
         """(n,) hashes of the whole folded rows."""
-        return np.frombuffer(self._digests, np.uint64) if len(self) else np.empty(0, np.uint64)
+        return self._digests.read()
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> NDArray[np.uint32]:
         """(n,) characters of the folded rows, at most `LONGEST`."""
-        return np.array(self._lengths, np.int64)
+        return self._lengths.read()
 
     @property
-    def written(self) -> NDArray[np.int64]:
+    def written(self) -> NDArray[np.uint32]:
         """(n,) characters of the rows as written, at most four thirds of the folded ones, at most `LONGEST`."""
-        return np.array(self._written, np.int64)
+        return self._written.read()
 
-    def strings(self, rows: NDArray[np.int64]) -> list[str]:
+    def strings(self, rows: NDArray[np.integer]) -> list[str]:
         """The folded rows of these numbers."""
-        data, offsets = self._mapped(), self._offsets
-        return [data[offsets[row] : offsets[row + 1]].decode("utf-8", "surrogatepass") for row in rows.tolist()]
+        data, offsets = self._mapped(), self._offsets.read()
+        borders = zip(offsets[rows].tolist(), offsets[rows + 1].tolist(), strict=True)
+        return [data[start:end].decode("utf-8", "surrogatepass") for start, end in borders]
 
     def _mapped(self) -> mmap.mmap | bytes:
         """All texts as one stretch of bytes, of which the system keeps in memory what is asked for."""
-        if self._map is None and self._offsets[-1]:
+        if self._map is None and self._end:
             self._file.flush()
             self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._map or b""
@@ -101,9 +110,9 @@ class Texts:
         """The one of `others` that is the nearest of the near copies of `row`, None where there is none."""
         mine, *theirs = self.strings(np.concatenate([[row], others]))
         best: tuple[int, int] | None = None
-        for other, text in zip(others.tolist(), theirs, strict=True):
-            written = max(self._written[row], self._written[other])
-            found = distance(mine, text, written, edits)
+        written = np.maximum(self.written[others], self.written[row]).tolist()
+        for other, longer, text in zip(others.tolist(), written, theirs, strict=True):
+            found = distance(mine, text, longer, edits)
             if found is not None and (best is None or found < best[0]):
                 best = (found, other)
         return best[1] if best else None

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from weitiao.duplicates._sketch import I64, Sketches
+from weitiao.duplicates._sketch import I32, I64, Sketches
 from weitiao.duplicates._texts import Texts, is_copy
 
 _AT_ONCE = 200_000  # pairs whose texts are compared at once
@@ -35,7 +35,7 @@ class Verifier:
         edits: allowed per written character.
     """
 
-    def __init__(self, texts: Texts, rows: I64, written: I64, sketches: Sketches, edits: float) -> None:
+    def __init__(self, texts: Texts, rows: I32, written: I32, sketches: Sketches, edits: float) -> None:
         self._texts, self._rows, self._sketches, self._edits = texts, rows, sketches, edits
         self._written = written
         self._allowed = (edits * written + 1e-9).astype(np.int32)

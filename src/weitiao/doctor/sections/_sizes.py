@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+import math
 import re
-from array import array
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 from weitiao.core.i18n import t
@@ -21,7 +24,7 @@ _SAYS = re.compile(r"[^\W_]")
 
 
 class Sizes:
-    """Four bytes a text.
+    """Counts the lengths: memory does not grow with the rows.
 
     Args:
         look: share of rows without a letter or a digit in some text that is worth a look.
@@ -29,13 +32,13 @@ class Sizes:
 
     def __init__(self, seen: Seen, look: float) -> None:
         self._seen, self._look = seen, look
-        self._lengths: dict[str, dict[str, array[int]]] = {}
+        self._lengths: dict[str, dict[str, Counter[int]]] = {}
         self._wordless = seen.spots("shape.wordless")
 
     def add(self, part: str, example: Example) -> None:
         silent = ""
         for role, text in self._seen.texts(example):
-            self._lengths.setdefault(role, {}).setdefault(part, array("I")).append(len(text))
+            self._lengths.setdefault(role, {}).setdefault(part, Counter())[len(text)] += 1
             if not _SAYS.search(text):
                 silent = silent or role
         if silent:
@@ -45,8 +48,8 @@ class Sizes:
     def findings(self) -> Iterator[Finding]:
         for role, parts in self._lengths.items():
             facts = {part: quantiles(lengths) for part, lengths in parts.items()}
-            whole = quantiles(sum(parts.values(), array("I")))
-            n = sum(map(len, parts.values()))
+            together = sum(parts.values(), Counter[int]())
+            whole, n = quantiles(together), together.total()
             column = self._seen.column(role)
             yield Finding(f"shape.length.{role}", "good", t(
                 "{c}: {a:,} to {z:,} characters, half of them up to {m:,}, 95 % up to {p:,}",
@@ -63,11 +66,10 @@ class Sizes:
                           if verdict != "good" else "", fix={"drop": ["shape.wordless"]} if verdict != "good" else {})
 
 
-def quantiles(lengths: array[int]) -> dict[str, Any]:
-    """min, median, p95, max and mean."""
-    import numpy as np
-
-    values = np.frombuffer(lengths, np.uint32)
-    low, middle, high, most = np.quantile(values, [0, 0.5, 0.95, 1], method="inverted_cdf")
-    return {"min": int(low), "median": int(middle), "p95": int(high), "max": int(most),
-            "mean": round(float(values.mean()), 1)}
+def quantiles(lengths: Counter[int]) -> dict[str, Any]:
+    """min, median, p95, max and mean of lengths, each with how often it occurs."""
+    values = sorted(lengths)
+    below = list(accumulate(lengths[x] for x in values))
+    middle, high = (values[bisect_left(below, math.ceil(part * below[-1]))] for part in (0.5, 0.95))
+    mean = sum(x * n for x, n in lengths.items()) / below[-1]
+    return {"min": values[0], "median": middle, "p95": high, "max": values[-1], "mean": round(mean, 1)}

@@ -104,7 +104,7 @@ class Tokens:
     # -- findings ----------------------------------------------------------------------------------------------
 
     def _sizes(self) -> Finding:
-        facts = quantiles(self._lengths or array("I", [0]))
+        facts = quantiles(Counter(self._lengths or [0]))
         return Finding("shape.tokens", "good", t(
             "{a:,} to {z:,} tokens of {b}, half of the rows up to {m:,}, 95 % up to {p:,}{s}",
             "{b} 的词元：{a:,} 至 {z:,} 个，半数行不超过 {m:,}，95 % 不超过 {p:,}{s}", a=facts["min"], z=facts["max"],

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from weitiao import duplicates
 from weitiao.core.i18n import t
+from weitiao.core.numbers import Numbers
 from weitiao.doctor import Finding, Seen, Spot, Spots, Verdict, excerpt, percent, share
 from weitiao.doctor.sections import _templates
-from weitiao.example import Example
 from weitiao.prepare import comparing
 
 TITLE = ("Duplicates", "重复")
@@ -52,7 +51,7 @@ class _Rows:
 
     def __init__(self, seen: Seen, texts: duplicates.Texts, edits: float) -> None:
         self.borders = {}
-        verbatim, targets = array("Q"), array("Q")
+        verbatim, targets = (Numbers(texts.folder / name, "Q") for name in ("verbatim", "targets"))
         start = 0
         for part in seen.parts:
             for chunk in seen.rows(part):
@@ -61,7 +60,7 @@ class _Rows:
                 targets.extend(_digest(e.target) for e in chunk)
             self.borders[part] = (start, len(texts))
             start = len(texts)
-        self.verbatim, self.targets = np.array(verbatim, np.uint64), np.array(targets, np.uint64)
+        self.verbatim, self.targets = verbatim.read(), targets.read()
         self.found = duplicates.find(texts, edits)
 
     def within(self, part: str) -> slice:
@@ -94,8 +93,8 @@ def _exact(seen: Seen, rows: _Rows, part: str, options: Options) -> Finding:
     own = rows.within(part)
     inputs = rows.found.first[own]
     both = _mixed(inputs.astype(np.uint64), rows.targets[own])
-    repeats = _firsts(both)
-    extra = np.flatnonzero(repeats != np.arange(len(repeats)))
+    repeats = duplicates.firsts(both)
+    extra = np.flatnonzero(repeats != np.arange(len(repeats), dtype=np.int32))
     spots = _spots(seen, "duplicates.exact", part, {int(i): int(repeats[i]) for i in extra},
                    t("the same as {p}", "与 {p} 相同", p="{p}"))
     facts = {"part": part, "inputs": len(inputs) - len(np.unique(inputs)),
@@ -115,9 +114,8 @@ def _exact(seen: Seen, rows: _Rows, part: str, options: Options) -> Finding:
 def _near(seen: Seen, rows: _Rows, part: str, options: Options) -> Finding:
     """Rows that an earlier, different one of the part is a near copy of."""
     own = rows.within(part)
-    first = _firsts(rows.found.first[own].astype(np.uint64))
-    cluster = _firsts(rows.found.cluster[own].astype(np.uint64))
-    number = np.arange(len(first))
+    first, cluster = duplicates.firsts(rows.found.first[own]), duplicates.firsts(rows.found.cluster[own])
+    number = np.arange(len(first), dtype=np.int32)
     extra = np.flatnonzero((cluster != number) & (first == number))
     sizes = np.bincount(cluster[first == number], minlength=len(first))
     sizes = sizes[sizes > 1]
@@ -199,30 +197,15 @@ def _mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return (a * np.uint64(0x9E3779B97F4A7C15)) ^ b
 
 
-def _firsts(values: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Per value the first place where it stands."""
-    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    return np.asarray(first[inverse], np.int64)
-
-
 def _spots(seen: Seen, code: str, part: str, repeats: dict[int, int], note: str, other: str = "") -> Spots:
     """A spot for each row of `part` in `repeats`; `note` names the row of `other` (else of the same part) behind it."""
     spots = seen.spots(code)
     if not repeats:
         return spots
-    wanted = set(repeats.values())
-    places = {i: e.source for i, e in _numbered(seen, other or part) if i in wanted}
-    for i, example in _numbered(seen, part):
-        if i in repeats:
-            role, text = next(seen.texts(example), ("", ""))
-            spots.add(Spot(example.source, seen.column(role), excerpt(text), note.format(p=places[repeats[i]])))
+    kept = np.unique(np.fromiter(repeats.values(), np.int64, len(repeats)))
+    places = dict(zip(kept.tolist(), (e.source for e in seen.store.some(other or part, kept)), strict=True))
+    extra = np.sort(np.fromiter(repeats, np.int64, len(repeats)))
+    for i, example in zip(extra.tolist(), seen.store.some(part, extra), strict=True):
+        role, text = next(seen.texts(example), ("", ""))
+        spots.add(Spot(example.source, seen.column(role), excerpt(text), note.format(p=places[repeats[i]])))
     return spots
-
-
-def _numbered(seen: Seen, part: str) -> Iterator[tuple[int, Example]]:
-    number = 0
-    for chunk in seen.rows(part):
-        for example in chunk:
-            yield number, example
-            number += 1
-
