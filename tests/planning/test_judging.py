@@ -156,3 +156,29 @@ def test_a_score_that_is_no_number_is_none(tmp_path: Path) -> None:
     undefined = replace(constant, score=replace(constant.score, value=float("nan")))
     assert judging._defined(constant) is constant and judging._defined(undefined).score is None
     assert "not defined" in judging._defined(undefined).unfit
+
+
+@pytest.mark.parametrize("hopeless", [True, False])
+def test_a_base_that_is_clearly_behind_is_asked_for_a_fifth_of_the_rows_only(
+        hopeless: bool, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base is the same one; what it says of a text is as good as the other's, or is noise."""
+    monkeypatch.setattr(judging, "_FIRST", 50)
+    seen = scene(tmp_path, reviews(251)[:-1], {"name": "classify", "multi_label": False}, {})
+    encode, asked = judging.frozen.Encoder.__call__, []
+
+    def watched(self: Any, rows: Any) -> Any:
+        asked.append(len(rows))
+        found = encode(self, rows)
+        return np.random.default_rng(1).normal(size=found.shape) if hopeless and len(asked) > 1 else found
+
+    monkeypatch.setattr(judging.frozen.Encoder, "__call__", watched)
+    first = judging.judge(seen, str(tiny_folder))
+    assert first.score is not None and first.score.value > 0.9 and asked == [len(seen.rows)]
+    got = judging.judge(seen, str(tiny_folder), ahead=first)
+    if hopeless:
+        assert got.score is None and got.behind == first.name and "--model" in got.unfit and asked[1:] == [50]
+        assert got.beside is not None and got.beside.high is not None and got.beside.high < -judging._FAR
+    else:
+        assert got.behind == "" and sum(asked[1:]) == len(seen.rows) == got.score.n  # type: ignore[union-attr]
+        assert np.allclose(got.logme or 0, first.logme or 1)
+    assert judging.judge(seen, str(tiny_folder)).behind == ""

@@ -117,8 +117,10 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
     known = [judging.rung(scene, x) for x in _told(candidates.rungs(task), say)]
     asked = () if recipe.model.name == "auto" else (recipe.model.name,)
     bases = candidates.bases(report["language"], task_name, task, (*asked, *named))
-    known += [judging.judge(scene, x, lambda n, done, total: listen(Download(n, done, total)))
-              for x in _told(bases, say)]
+    for name in _told(bases, say):
+        # Whoever names a base wants to know how good it is.
+        ahead = None if name in (*asked, *named) else _best(known)
+        known.append(judging.judge(scene, name, lambda n, done, total: listen(Download(n, done, total)), ahead))
     there = room.memory()
     memory = there.bytes / 1e9 if there else None
     result: dict[str, Any] = {
@@ -133,7 +135,8 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
     by_name = {x["name"]: x for x in result["candidates"]}
     for name in [x["name"] for x in advice.order(result) if x["name"] in had]:
         one = by_name[name]
-        one["behind"] = "" if name in (*asked, *named) else advice.leader(result, one)
+        if name not in (*asked, *named):
+            one["behind"] = one["behind"] or advice.leader(result, one)
         if not one["behind"]:
             one["prices"] = pay.first(had[name])
     result["advice"] = advice.advise(result)
@@ -179,18 +182,29 @@ def _told(names: Sequence[str], say: Say) -> Iterator[str]:
 
 
 def _candidate(scene: Scene, judged: Judged, known: Sequence[Judged]) -> dict[str, Any]:
-    """As it stands in plan.json; `against` compares it with each other judged one."""
+    """As it stands in plan.json; `against` compares it with each other judged one, where it was left after a first look
+    with the one that it was left for."""
     from weitiao.planning import judging
 
     others = [x for x in known if x.score and x is not judged] if judged.score else []
+    against = {x.name: judging.compare(scene, judged, x) for x in others}
+    if judged.beside is not None:
+        against[judged.behind] = judged.beside
     return {
         "name": judged.name, "rung": judged.rung, "unfit": judged.unfit, "seconds": round(judged.seconds, 1),
         "parameters": judged.base.parameters if judged.base else 0,
         "score": judged.score.as_dict() if judged.score else None,
         "logme": judged.logme, "h_score": judged.h_score,
-        "against": {x.name: judging.compare(scene, judged, x).as_dict() for x in others},
-        "prices": [], "behind": "",
+        "against": {name: pair.as_dict() for name, pair in against.items()},
+        "prices": [], "behind": judged.behind,
     }
+
+
+def _best(known: Sequence[Judged]) -> Judged | None:
+    """The base with the best score so far."""
+    scored = [(x.score, x) for x in known if not x.rung and x.score]
+    ranked = sorted(scored, key=lambda pair: pair[0].value * (-1 if pair[0].name in LOWER_IS_BETTER else 1))
+    return ranked[-1][1] if ranked else None
 
 
 def _curve(scene: Scene, leader: Judged | None, rows: int, say: Say) -> dict[str, Any] | None:

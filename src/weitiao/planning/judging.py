@@ -6,6 +6,9 @@
 
 Tasks that write texts have no features to fit: there the untouched base's bits per byte of the right answers tell how
 much of the way it has gone already.
+
+Most of the time goes into features. A base that is clearly behind another one on a fifth of the rows is therefore not
+asked for the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from weitiao.core.i18n import t
 from weitiao.evaluate import baselines
 from weitiao.evaluate.baselines import Case, _linear, _words, frozen, frozen_words
 from weitiao.example import Example
-from weitiao.metrics import Score, transfer
+from weitiao.metrics import LOWER_IS_BETTER, Score, transfer
 from weitiao.metrics.paired import Paired
 from weitiao.planning.curve import Fold, Learner
 from weitiao.recipe import Recipe
@@ -44,6 +47,8 @@ _BYTES = {"sequence": 1_000_000, "tokens": 150_000, "span": 0, "language": 100_0
 """Of text that a candidate reads, by `HeadSpec.kind`: some four bytes make a token."""
 _FEWEST = 50  # rows, however long they are
 _WIDTH = 384  # of small bases: for such, bf16 pays last
+_FIRST = 400  # rows of the first look at a base, at least; a fifth of the rows where that is more
+_FAR = 0.02  # of the metric: two points, by which a base is behind for sure (the interval's near end) or looked at on
 _WORDS = 20_000  # of which LogME is computed: more move its third digit
 
 
@@ -77,6 +82,12 @@ class Scene:
         """Numbers of the rows that are judged, fold by fold."""
         return [i for _, rows in self.folds for i in rows]
 
+    def only(self, numbers: Sequence[int]) -> Scene:
+        """The same rows, of which no others than these are learnt from and judged."""
+        kept = set(numbers)
+        return replace(self, folds=[([i for i in train if i in kept], [i for i in judged if i in kept])
+                                    for train, judged in self.folds])
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -90,7 +101,9 @@ class Judged:
         outputs: for the judged rows, in their order.
         logme, h_score: of the features, where there are some.
         seconds: that judging took.
-        unfit: why it could not be judged, "" where it was.
+        unfit: why it was not judged (to the end), "" where it was.
+        behind: the base that it is so far behind on a few rows that it was left there, else ""; `beside`: the two on
+            those rows, this one minus the other.
         learn: fits and answers again, for a learning curve; None without features.
     """
 
@@ -103,6 +116,8 @@ class Judged:
     h_score: float | None = None
     seconds: float = 0.0
     unfit: str = ""
+    behind: str = ""
+    beside: Paired | None = None
     learn: Learner | None = None
 
 
@@ -153,18 +168,23 @@ def _defined(judged: Judged) -> Judged:
                    unfit=t("its score is not defined on these rows", "在这些数据上分数没有定义"))
 
 
-def judge(scene: Scene, name: str, progress: models.Progress | None = None) -> Judged:
-    """A base, frozen; one that cannot be had or cannot have the task's head comes back with the reason."""
+def judge(scene: Scene, name: str, progress: models.Progress | None = None, ahead: Judged | None = None) -> Judged:
+    """A base, frozen; one that cannot be had or cannot have the task's head comes back with the reason.
+
+    Args:
+        ahead: the best base so far: a base that a first look puts clearly behind it is left at that. None: every row is
+            looked at.
+    """
     began = time.perf_counter()
     try:
         base = models.find(name, hub=scene.recipe.model.hub, revision=scene.recipe.model.revision, progress=progress)
-        found = _judged(scene, base)
+        found = _judged(scene, base, ahead)
     except WeitiaoError as e:
         return Judged(name, unfit=e.what, seconds=time.perf_counter() - began)
     return _defined(replace(found, seconds=time.perf_counter() - began))
 
 
-def _judged(scene: Scene, base: models.Base) -> Judged:
+def _judged(scene: Scene, base: models.Base, ahead: Judged | None) -> Judged:
     task = scene.task()
     recipe = scene.recipe.updated({"model": {"name": base.name}})
     recipe = recipe.updated({"model": {"max_length": max_length(recipe, base)[0]}})
@@ -175,7 +195,14 @@ def _judged(scene: Scene, base: models.Base) -> Judged:
         return Judged(base.name, base=base)
     if kind in ("language", "corpus"):
         return _written(scene, case, base)
-    features, targets, learn = _sequence(scene, case) if kind == "sequence" else _tokens(scene, case)
+    if kind == "sequence":
+        asked = _Features(frozen.encoder_of(case), scene.rows)
+        if left := _left(scene, base, asked, case, ahead):
+            return left
+        asked.want(range(len(scene.rows)))
+        features, targets, learn = _sequence(scene, asked, case)
+    else:
+        features, targets, learn = _tokens(scene, case)
     outputs, score = _validated(scene, task, learn)
     single = targets.ndim == 1 and targets.dtype.kind in "iu"
     return Judged(base.name, False, base, score, outputs, transfer.logme(features, targets),
@@ -191,15 +218,61 @@ def _validated(scene: Scene, task: Task, learn: Learner) -> tuple[list[Any], Sco
 _Known = tuple["NDArray[np.float64]", "NDArray[Any]", Learner]  # features, targets as numbers, a linear model on them
 
 
-def _sequence(scene: Scene, case: Case) -> _Known:
-    x, task, seed = frozen.encoder_of(case)(scene.rows), case.task, scene.recipe.seed
+class _Features:
+    """Of a frozen base, for the rows that were asked for.
+
+    Args:
+        encode: features (n, width) of rows.
+    """
+
+    def __init__(self, encode: Callable[[Sequence[Example]], NDArray[np.float64]], rows: Sequence[Example]) -> None:
+        self._encode, self._rows = encode, rows
+        self._known = np.zeros(len(rows), np.bool_)
+        self.x = np.zeros((len(rows), 0))
+
+    def want(self, numbers: Sequence[int]) -> None:
+        """Have those of these rows."""
+        new = [i for i in numbers if not self._known[i]]
+        if new:
+            got = self._encode([self._rows[i] for i in new])
+            if not self.x.size:
+                self.x = np.zeros((len(self._rows), got.shape[1]))
+            self.x[new] = got
+            self._known[new] = True
+
+
+def _sequence(scene: Scene, features: _Features, case: Case) -> _Known:
+    task, seed = case.task, scene.recipe.seed
     y = task.numbers([e.target for e in scene.rows])
 
     def learn(train: Sequence[int], judged: Sequence[int]) -> Sequence[Any]:
-        got = _linear.fit(x[train], y[train], task, _linear.dense, _linear.DENSE_GRID, seed)
-        return list(_linear.at_threshold(got, got.model(x[judged]), task))
+        got = _linear.fit(features.x[train], y[train], task, _linear.dense, _linear.DENSE_GRID, seed)
+        return list(_linear.at_threshold(got, got.model(features.x[judged]), task))
 
-    return x, y, learn
+    return features.x, y, learn
+
+
+def _left(scene: Scene, base: models.Base, features: _Features, case: Case, ahead: Judged | None) -> Judged | None:
+    """The base as it is left after a first look; None where the other rows are worth their time."""
+    few = max(_FIRST, len(scene.rows) // 5)
+    if ahead is None or ahead.learn is None or len(scene.rows) < 2 * few:
+        return None
+    drawn = seeds.rng(scene.recipe.seed, "first look").permutation(len(scene.rows))[:few]
+    part = scene.only(drawn.tolist())
+    if not all(train and judged for train, judged in part.folds):
+        return None
+    features.want(part.judged)
+    both = []
+    for learn in (_sequence(scene, features, case)[2], ahead.learn):
+        outputs, score = _validated(part, case.task, learn)
+        both.append(Judged(base.name, score=score, outputs=outputs))
+    pair = compare(part, *both)
+    sign = -1 if pair.metric in LOWER_IS_BETTER else 1
+    if pair.low is None or pair.high is None or not max(sign * pair.low, sign * pair.high) < -_FAR:
+        return None
+    return Judged(base.name, base=base, behind=ahead.name, beside=pair, unfit=t(
+        "left after {n} rows, clearly behind {x} (--model {m} looks at all)",
+        "考察 {n} 行后已明显落后于 {x}，不再继续（加 --model {m} 则考察全部）", n=few, x=ahead.name, m=base.name))
 
 
 def _tokens(scene: Scene, case: Case) -> _Known:

@@ -170,10 +170,9 @@ def costs(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def _behind(result: Result, one: Mapping[str, Any]) -> str:
-    ahead = _one(result, one["behind"])
     return t("not priced: frozen it is behind {b} by {d} (--model {n} prices it all the same)",
-             "未估价：冻结时落后 {b} {d}（加 --model {n} 仍会估价）", b=ahead["name"],
-             d=_difference(ahead["against"][one["name"]], size=True), n=one["name"])
+             "未估价：冻结时落后 {b} {d}（加 --model {n} 仍会估价）", b=one["behind"],
+             d=_difference(one["against"][one["behind"]], size=True), n=one["name"])
 
 
 def _price(price: Mapping[str, Any]) -> Sequence[str]:
