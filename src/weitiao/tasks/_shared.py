@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao.core.errors import ModelError, RecipeError, RowError
 from weitiao.core.i18n import t
@@ -74,8 +73,7 @@ def _short(value: Any) -> str:
 
 # -- token ids -----------------------------------------------------------------------------------------------------
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Token ids of one row before it has a target; the fields are those of `Encoded`."""
 
     windows: tuple[tuple[int, ...], ...]
@@ -96,46 +94,48 @@ def encode_texts(examples: Sequence[Example], tokenizer: Any, max_length: int, *
     """
     if not examples:
         return []
-    texts = [tuple(e.inputs[r] for r in text_roles(e.inputs)) for e in examples]
-    room = max_length - tokenizer.num_special_tokens_to_add(pair=len(texts[0]) == 2)
+    roles = text_roles(examples[0].inputs)
+    texts: list[_Texts] = [(e.inputs["text"],) for e in examples] if len(roles) == 1 else [
+        (e.inputs["text_a"], e.inputs["text_b"]) for e in examples]
+    room = max_length - tokenizer.num_special_tokens_to_add(pair=len(roles) == 2)
     if room < 2:
         raise RecipeError("recipe.bad_value", t("model.max_length = {n} leaves no room for text",
                                                 "model.max_length = {n} 容不下任何文本", n=max_length),
                           expected=t("at least 16", "至少 16"))
-    whole = _call(tokenizer, texts)
-    out = [_one(row) for row in whole]
-    for i, got in enumerate(out):
-        if not got.windows[0]:
-            raise RowError("row.no_tokens", "", t("the tokenizer makes no token of this text: {x}",
-                                                  "分词器没有从该文本得到任何词元：{x}", x=_short(texts[i])))
-    long = [i for i, got in enumerate(out) if len(got.windows[0]) > max_length]
+    out = _call(tokenizer, texts)
+    lengths = [len(got.windows[0]) for got in out]
+    if 0 in lengths:
+        raise RowError("row.no_tokens", "", t("the tokenizer makes no token of this text: {x}",
+                                              "分词器没有从该文本得到任何词元：{x}", x=_short(texts[lengths.index(0)])))
+    long = [i for i, n in enumerate(lengths) if n > max_length]
     if not long:
         return out
     if windows:
         _need_fast(tokenizer)
         for i in long:
-            out[i] = _cut(tokenizer, texts[i], len(out[i].windows[0]), max_length, room)
+            out[i] = _cut(tokenizer, texts[i], lengths[i], max_length, room)
         return out
     cut = _call(tokenizer, [texts[i] for i in long], truncation="longest_first", max_length=max_length)
     for i, row in zip(long, cut, strict=True):
-        out[i] = _one(row, lost=len(out[i].windows[0]) - len(row[0]))
+        out[i] = row._replace(lost=lengths[i] - len(row.windows[0]))
     return out
 
 
-_Ids = tuple[tuple[int, ...], tuple[int, ...]]  # token ids, token types (or empty)
+_Texts = tuple[str] | tuple[str, str]
 
 
-def _call(tokenizer: Any, texts: Sequence[tuple[str, ...]], **how: Any) -> list[_Ids]:
-    """One call for all rows: fast tokenizers run it in parallel."""
+def _call(tokenizer: Any, texts: Sequence[_Texts], **how: Any) -> list[Tokens]:
+    """One call for all rows, each a window: fast tokenizers run it in parallel."""
     if tokenizer.is_fast and not how:
         return _whole(tokenizer, texts)
     sides = [list(side) for side in zip(*texts, strict=True)]
     got = tokenizer(*sides, return_attention_mask=False, verbose=False, **how)
     types = got.get("token_type_ids") or [()] * len(got["input_ids"])
-    return [(tuple(ids), tuple(kinds)) for ids, kinds in zip(got["input_ids"], types, strict=True)]
+    return [Tokens((tuple(ids),), (tuple(kinds),) if kinds else ())
+            for ids, kinds in zip(got["input_ids"], types, strict=True)]
 
 
-def _whole(tokenizer: Any, texts: Sequence[tuple[str, ...]]) -> list[_Ids]:
+def _whole(tokenizer: Any, texts: Sequence[_Texts]) -> list[Tokens]:
     """The same without truncation, straight from the library: transformers takes a third of the time for making
     dictionaries of what it gives (docs/log.md)."""
     library = tokenizer.backend_tokenizer
@@ -144,15 +144,10 @@ def _whole(tokenizer: Any, texts: Sequence[tuple[str, ...]]) -> list[_Ids]:
     library.encode_special_tokens = tokenizer.split_special_tokens
     found = library.encode_batch_fast([pair if len(pair) == 2 else pair[0] for pair in texts])
     if "token_type_ids" not in tokenizer.model_input_names:
-        return [(tuple(row.ids), ()) for row in found]
+        return [Tokens((tuple(row.ids),), ()) for row in found]
     if len(texts[0]) == 1 and not any(found[0].type_ids):  # a template gives all tokens of a single text the same types
-        return [(ids, (0,) * len(ids)) for ids in (tuple(row.ids) for row in found)]
-    return [(tuple(row.ids), tuple(row.type_ids)) for row in found]
-
-
-def _one(row: _Ids, lost: int = 0) -> Tokens:
-    ids, types = row
-    return Tokens((ids,), (types,) if types else (), lost)
+        return [Tokens((ids,), ((0,) * len(ids),)) for ids in (tuple(row.ids) for row in found)]
+    return [Tokens((tuple(row.ids),), (tuple(row.type_ids),)) for row in found]
 
 
 def _need_fast(tokenizer: Any) -> None:
@@ -161,18 +156,18 @@ def _need_fast(tokenizer: Any) -> None:
                          fix=t("set model.long_texts=truncate", "请设置 model.long_texts=truncate"))
 
 
-def _cut(tokenizer: Any, texts: tuple[str, ...], length: int, max_length: int, room: int) -> Tokens:
+def _cut(tokenizer: Any, texts: _Texts, length: int, max_length: int, room: int) -> Tokens:
     """The windows of one long row."""
     how: dict[str, Any] = {"max_length": max_length, "truncation": True, "stride": room // STRIDE}
     if len(texts) == 2:
-        sizes = [len(ids) for ids, _ in _call(tokenizer, [(s,) for s in texts], add_special_tokens=False)]
+        sizes = [len(one.windows[0]) for one in _call(tokenizer, [(s,) for s in texts], add_special_tokens=False)]
         left = room - min(sizes)
         if left < room // 2:  # the shorter side would crowd the other one out of every window
             row = _call(tokenizer, [texts], truncation="longest_first", max_length=max_length)[0]
-            return _one(row, lost=length - len(row[0]))
+            return row._replace(lost=length - len(row.windows[0]))
         how |= {"truncation": "only_first" if sizes[0] > sizes[1] else "only_second", "stride": left // STRIDE}
     rows = _call(tokenizer, [texts], return_overflowing_tokens=True, **how)
-    return Tokens(tuple(ids for ids, _ in rows), tuple(types for _, types in rows if types))
+    return Tokens(tuple(one.windows[0] for one in rows), tuple(one.types[0] for one in rows if one.types))
 
 
 # -- tensors -------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Speaker:
                             fix=t("raise model.max_length, or set task.too_long=truncate or drop",
                                   "请增大 model.max_length，或设 task.too_long=truncate 或 drop"))
         if too_long == "drop":
-            rows = [replace(r, left_out=True) if r.target is not None and r.tokens_lost else r for r in rows]
+            rows = [r._replace(left_out=True) if r.target is not None and r.tokens_lost else r for r in rows]
         self.check(rows, chats)
         return rows
 
@@ -96,7 +96,7 @@ class Speaker:
         long = [i for i, row in enumerate(rows) if row.tokens_lost and chats[i].keeps_start and not row.left_out]
         again = self._rows([self._shortened(chats[i], rows[i].tokens_lost) for i in long], max_length)
         for i, row in zip(long, again, strict=True):
-            rows[i] = replace(row, tokens_lost=rows[i].tokens_lost)
+            rows[i] = row._replace(tokens_lost=rows[i].tokens_lost)
         return rows
 
     def _shortened(self, chat: Chat, lost: int) -> Chat:

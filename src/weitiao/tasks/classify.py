@@ -218,6 +218,8 @@ class Task:
     def _number(self, target: Any) -> int | tuple[float, ...] | None:
         if target is None:
             return None
+        if not self.multi and target.__class__ is str and target in self._index:
+            return self._index[target]  # what almost every row takes
         numbers = [self._index.get(name, -1) for name in self._names(target)]
         if -1 in numbers:
             raise RowError("row.unknown_label", self.columns.get("label", ""),

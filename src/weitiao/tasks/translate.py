@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -234,7 +233,7 @@ class Task:
         stop = self._speaker().stop
         end = row.target.index(stop) + 1 if stop in row.target else len(row.target)
         begun = self.pair and row.target[0] == self.direction.generation["decoder_start_token_id"]
-        return replace(row, target=row.target[int(begun) : end])
+        return row._replace(target=row.target[int(begun) : end])
 
     def source(self, example: Example) -> str:
         """The text that is translated."""
