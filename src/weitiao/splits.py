@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from weitiao import tasks
-from weitiao.core import files
+from weitiao.core import files, parquet
 from weitiao.core.errors import RunError
 from weitiao.core.i18n import t
 from weitiao.example import Example
@@ -91,12 +91,11 @@ def read(path: Path, places: NDArray[np.int64] | None = None) -> Iterator[Exampl
     """The examples of one file, in order; with `places`, which ascend, only the rows there are unpacked. Raises
     RunError `run.unreadable`."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     known: dict[str, Any] = {}
     before = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet.opened(path) as file:
             for batch in file.iter_batches(_READ):
                 for r in (batch if places is None else _at(batch, places, before)).to_pylist():
                     yield _example(r, known)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weitiao.core import parquet
 from weitiao.example import Example
 from weitiao.prepare import comparing
 from weitiao.splits import PARTS
@@ -69,23 +70,20 @@ class Store:
 
     def rows(self, part: str) -> Iterator[list[Example]]:
         """Pieces of a part in the order in which the rows came."""
-        import pyarrow.parquet as pq
-
         if not self._counts[part]:
             return
-        with pq.ParquetFile(self._path(part)) as file:
+        with parquet.opened(self._path(part)) as file:
             for batch in file.iter_batches(batch_size=_PIECE, columns=["example"]):
                 yield [Example(*json.loads(line)) for line in batch.column(0).to_pylist()]
 
     def some(self, part: str, places: NDArray[np.int64]) -> Iterator[Example]:
         """The rows of a part at these places, which ascend; only they are unpacked."""
         import numpy as np
-        import pyarrow.parquet as pq
 
         if not len(places):
             return
         before = 0
-        with pq.ParquetFile(self._path(part)) as file:
+        with parquet.opened(self._path(part)) as file:
             for batch in file.iter_batches(batch_size=_PIECE, columns=["example"]):
                 low, high = np.searchsorted(places, (before, before + batch.num_rows))
                 for line in batch.column(0).take(places[low:high] - before).to_pylist() if high > low else ():

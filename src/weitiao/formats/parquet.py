@@ -12,6 +12,7 @@ from typing import Any
 
 from weitiao.core.errors import RowError
 from weitiao.core.i18n import t
+from weitiao.core.parquet import opened
 from weitiao.example import Row
 from weitiao.formats import BadRow, Source, empty
 from weitiao.formats._header import column_names
@@ -24,13 +25,12 @@ _BATCH = 4096
 def read(source: Source) -> Iterator[Row | BadRow]:
     """The file's rows with JSON-like values: dates as ISO text, decimals as numbers, bytes as UTF-8, NaN as null."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if not source.path.stat().st_size:
         raise empty(source)
     line = 0
     try:
-        with pq.ParquetFile(source.path) as file:
+        with opened(source.path) as file:
             if not file.metadata.num_rows:
                 raise empty(source)
             column_names(source, file.schema_arrow.names)  # two of one name would hide each other
