@@ -50,6 +50,11 @@ def test_good_data_say_nothing(tmp_path: Path, tiny_folder: Path) -> None:
     assert "check" in run.manifest["stages"]
 
 
+def test_a_handful_of_rows_is_said_to_be_one(tmp_path: Path, tiny_folder: Path) -> None:
+    _, told = begun(tmp_path, rows(20), tiny_folder)
+    assert any(line.startswith("look: rows: train ") for line in verdict(told))
+
+
 def test_what_is_worth_a_look_is_told_and_kept(tmp_path: Path, tiny_folder: Path) -> None:
     data = rows(200)
     for i in (3, 5, 7):

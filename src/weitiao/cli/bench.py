@@ -105,7 +105,7 @@ def _show(screen: Screen, found: dict[str, Any]) -> None:
 def _machine(facts: dict[str, Any]) -> list[str]:
     known = ", ".join(f"{kind} {rate / 1e9:,.1f}" for kind, rate in facts["rates"].items())
     return [
-        t("{n}; {c} cores, {h} threads; {i} ({u})", "{n}；{c} 核，{h} 线程；{i}（{u}）", n=facts["name"],
+        t("{n}; cores: {c}, threads: {h}; {i} ({u})", "{n}；{c} 核，{h} 线程；{i}（{u}）", n=facts["name"],
           c=facts["cpus"], h=facts["threads"], i=facts["cpu_capability"], u=" ".join(facts["units"]) or "–"),
         t("matrix products, 10⁹ operations a second: {k}", "矩阵乘，每秒 10⁹ 次运算：{k}", k=known),
         t("memory, read and written: {b:.1f} GB/s", "内存读写：{b:.1f} GB/s", b=facts["bandwidth"] / 1e9),
