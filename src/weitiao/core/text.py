@@ -29,6 +29,9 @@ def fold(text: str) -> str:
     >>> fold("Ｈello, World！") == fold("hello world")
     True
     """
+    if text.isascii():
+        low = text.lower()
+        return low.encode().translate(None, _NO_WORD).decode() or "".join(low.split())
     norm = unicodedata.normalize("NFKC", text).casefold()
     kept = norm.translate(_DROPPED) or "".join(norm.split())
     # Dropping a space can join a letter and its accent: again until nothing changes.
@@ -47,6 +50,7 @@ class _Dropped(dict[int, int | None]):
 
 
 _DROPPED = _Dropped()
+_NO_WORD = bytes(c for c in range(128) if not chr(c).isalnum())
 
 
 def joined(value: Any) -> Any:

@@ -84,13 +84,15 @@ def _paired(keys: U64, numbers: I64, sketches: Sketches, among: Among) -> NDArra
     # 36 bits of the key, then the length, then some bits of the number, which the order of the rows does not change.
     tie = numbers.astype(np.uint64) & np.uint64(0xFFFF)
     order = np.argsort((keys >> np.uint64(28) << np.uint64(28)) | (lengths << np.uint64(16)) | tie)
-    buckets, numbers = keys[order] >> np.uint64(28), numbers[order]
-    take = among(numbers)
+    buckets = keys[order] >> np.uint64(28)
+    edges = np.flatnonzero(np.concatenate([[True], buckets[1:] != buckets[:-1], [True]]))
+    sizes = np.repeat(np.diff(edges), np.diff(edges))
+    shared = np.flatnonzero(sizes > 1)  # most keys are one text's alone
+    take, buckets = among(numbers[order[shared]]), buckets[shared]
     for a, b in _neighbours(buckets):
         take(a, b)
     large = np.zeros(len(keys), np.bool_)
-    edges = np.flatnonzero(np.concatenate([[True], buckets[1:] != buckets[:-1], [True]]))
-    large[order] = np.repeat(np.diff(edges) > WINDOW + 1, np.diff(edges))
+    large[order] = sizes > WINDOW + 1
     return large
 
 

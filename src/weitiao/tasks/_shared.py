@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from weitiao.models.build import Model
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 STRIDE = 4  # neighbouring windows share a quarter of their length
 
 
@@ -48,7 +50,7 @@ def read_text(row: Row, column: str) -> str:
     if is_missing(value):
         raise RowError("row.empty", column, t("the text is empty", "文本为空"))
     text = str(value)
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if _HALF_PAIR.search(text):
         raise RowError("row.not_unicode", column, t("half of a surrogate pair: no valid Unicode text",
                                                     "含有孤立的代理字符，不是合法的 Unicode 文本"))
     return text
