@@ -122,14 +122,16 @@ def work(folder: Path | None) -> AbstractContextManager[str]:
 # -- the page ------------------------------------------------------------------------------------------------------
 
 def head(title: str, turns: Turns, packages: Sequence[str] = ("torch", "transformers")) -> list[str]:
-    """Title, then who measured when and where, with which versions on both sides."""
+    """Title, then who measured when and where, with which versions on both sides; without `packages` no peer took part.
+    """
     facts = machine()
     n = len(next(iter(turns.values())))
     ours = ", ".join(f"{k} {v}" for k, v in facts["libraries"].items())
     return [
         f"# {title}", "",
         f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {facts['processor']}, {facts['cpus']} CPUs, "
-        f"{facts['platform']}; Python {facts['python']}; weitiao with {ours}; the peer with {versions(packages)}.",
+        f"{facts['platform']}; Python {facts['python']}; weitiao with {ours}"
+        + (f"; the peer with {versions(packages)}." if packages else "."),
         f"{n} turn{'s' * (n > 1)} of each side, one after the other; medians, smallest and largest in brackets. Wall "
         "time is the whole process, imports included; memory is the most that its process held.", ""]
 

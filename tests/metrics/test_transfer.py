@@ -1,4 +1,4 @@
-"""LogME against the evidence of the Gaussian process that the linear model is; the H-score against its formula."""
+"""LogME against the evidence of the Gaussian process that the linear model is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
-from sklearn.covariance import LedoitWolf
 
-from weitiao.metrics.transfer import columns, h_score, logme
+from weitiao.metrics.transfer import columns, logme
 
 
 def _features(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -62,18 +61,3 @@ def test_several_labels_a_row_are_columns() -> None:
     assert columns(several).tolist() == several.tolist()
     assert columns(np.array([5, 2, 5])).tolist() == [[0, 1], [1, 0], [0, 1]]  # labels 0, 1, 3, 4 do not occur
     assert columns(np.array([0.5, -1.0])).tolist() == [[0.5], [-1.0]]
-
-
-def test_h_score_is_its_formula() -> None:
-    features, labels = _features(80, 7), np.random.default_rng(4).integers(0, 4, 80)
-    features[:, 2] += labels
-    centred = features - features.mean(0)
-    shrunk = LedoitWolf(assume_centered=True).fit(centred)
-    of_labels = np.array([centred[labels == k].mean(0) for k in labels])  # each row replaced by its label's mean
-    want = (1 - shrunk.shrinkage_) * np.trace(np.linalg.inv(shrunk.covariance_) @ (of_labels.T @ of_labels / 80))
-    assert h_score(features, labels) == pytest.approx(want, rel=1e-9)
-
-
-def test_h_score_takes_labels_of_one_row_and_more_features_than_rows() -> None:
-    labels = np.array([0, 0, 0, 1, 1, 1, 7])
-    assert 0 < h_score(_features(7, 20), labels) < 20

@@ -1,10 +1,9 @@
-"""How well a model's frozen features suit labels, judged without tuning: LogME and the H-score.
+"""How well a model's frozen features suit labels, judged without tuning: LogME.
 
->>> logme(features, labels), h_score(features, labels)      # (n, d) and (n,): larger is better
-(0.31, 4.8)
+>>> logme(features, labels)      # (n, d) and (n,): larger is better
+0.31
 
-Both take seconds where tuning takes minutes. Neither is in a unit that means something by itself: they compare models
-on the same rows.
+It takes seconds where tuning takes minutes. Its unit means nothing by itself: it compares models on the same rows.
 """
 
 from __future__ import annotations
@@ -66,24 +65,3 @@ def _evidence(z: Array, squares: Array, y: Array, width: int) -> float:
     logdet = float(np.log(alpha + beta * squares).sum()) + (width - len(squares)) * math.log(alpha)
     return (width * math.log(alpha) + n * math.log(beta / (2 * math.pi)) - logdet - beta * rest2 - alpha * mean2
             ) / (2 * n)
-
-
-def h_score(features: Array, labels: NDArray[np.int64]) -> float:
-    """tr(Σ⁻¹ Σ_between), how much of the features' spread lies between the labels (Bao et al. 2019, "An
-    Information-Theoretic Approach to Transferability in Task Transfer Learning"), with Ledoit-Wolf's shrinkage δ of Σ
-    and (1 − δ) on the other, without which it grows with the width alone (Ibrahim et al. 2021, "Newer is not always
-    better", arXiv:2110.06893).
-
-    Args:
-        features: (n, d).
-        labels: (n,) numbers.
-    """
-    from sklearn.covariance import ledoit_wolf
-
-    centred = features - features.mean(0)
-    covariance, shrinkage = ledoit_wolf(centred, assume_centered=True)
-    found, owner, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    means = np.zeros((len(found), features.shape[1]))
-    np.add.at(means, owner, centred)
-    means /= np.sqrt(counts * len(labels))[:, None]  # so that means' means is Σ_between
-    return float((1 - shrinkage) * np.sum(means * np.linalg.lstsq(covariance, means.T, rcond=None)[0].T))

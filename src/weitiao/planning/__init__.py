@@ -126,6 +126,7 @@ def _work(run: Run, recipe: Recipe, named: Sequence[str], sample: int, say: Say,
     result: dict[str, Any] = {
         "task": task_name, "kind": kind, "language": report["language"], "rows": rows, "sample": len(scene.rows),
         "folds": len(scene.folds), "seed": recipe.seed, "memory_gb": memory,
+        "pairs": kind == "sequence" and len(scene.rows[0].inputs) > 1,
         "metric": next((x.score.name for x in known if x.score), ""),
         "candidates": [_candidate(scene, x, known) for x in known],
         "usual": list(candidates.usual(report["language"], task, recipe.model.hub)),
@@ -194,7 +195,7 @@ def _candidate(scene: Scene, judged: Judged, known: Sequence[Judged]) -> dict[st
         "name": judged.name, "rung": judged.rung, "unfit": judged.unfit, "seconds": round(judged.seconds, 1),
         "parameters": judged.base.parameters if judged.base else 0,
         "score": judged.score.as_dict() if judged.score else None,
-        "logme": judged.logme, "h_score": judged.h_score,
+        "logme": judged.logme,
         "against": {name: pair.as_dict() for name, pair in against.items()},
         "prices": [], "behind": judged.behind,
     }

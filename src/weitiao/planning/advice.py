@@ -7,7 +7,8 @@
   point behind and costs less, that one is taken: the cheaper of two that nothing tells apart.
 - The dearest method that fits the machine is taken (full, then lora, then the head alone).
 - A classical rung is the answer where no base fits, or where it is ahead of every frozen base by more than tuning
-  mostly adds.
+  mostly adds. Not of pairs: how two texts stand to one another is what a frozen base has not learnt to say, and what
+  tuning adds most to.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def advise(result: Mapping[str, Any]) -> dict[str, str]:
     if not scored:
         return {**_unranked(found, rungs), "judge": judge}
     best = scored[0]
-    if rungs and _ahead(rungs[0], best, sign) > TUNING_ADDS:
+    if rungs and not result["pairs"] and _ahead(rungs[0], best, sign) > TUNING_ADDS:
         return {"outcome": "rung", "model": rungs[0]["name"], "method": "", "rival": best["name"],
                 "best": best["name"], "judge": judge}
     taken = min([best, *(x for x in scored[1:] if _near(best, x, sign))], key=seconds)

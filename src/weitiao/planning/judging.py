@@ -99,7 +99,7 @@ class Judged:
         base: what the base's files say; None for rungs, and where it could not be had.
         score: cross-validated (or bits per byte); None where this task is not ranked, or the candidate failed.
         outputs: for the judged rows, in their order.
-        logme, h_score: of the features, where there are some.
+        logme: of the features, where there are some.
         seconds: that judging took.
         unfit: why it was not judged (to the end), "" where it was.
         behind: the base that it is so far behind on a few rows that it was left there, else ""; `beside`: the two on
@@ -113,7 +113,6 @@ class Judged:
     score: Score | None = None
     outputs: Sequence[Any] = ()
     logme: float | None = None
-    h_score: float | None = None
     seconds: float = 0.0
     unfit: str = ""
     behind: str = ""
@@ -204,9 +203,7 @@ def _judged(scene: Scene, base: models.Base, ahead: Judged | None) -> Judged:
     else:
         features, targets, learn = _tokens(scene, case)
     outputs, score = _validated(scene, task, learn)
-    single = targets.ndim == 1 and targets.dtype.kind in "iu"
-    return Judged(base.name, False, base, score, outputs, transfer.logme(features, targets),
-                  transfer.h_score(features, targets) if single else None, learn=learn)
+    return Judged(base.name, False, base, score, outputs, transfer.logme(features, targets), learn=learn)
 
 
 def _validated(scene: Scene, task: Task, learn: Learner) -> tuple[list[Any], Score]:

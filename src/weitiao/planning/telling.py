@@ -128,6 +128,11 @@ def notes(result: Result) -> list[str]:
                        "points round",
                        "冻结特征的可信程度：在 7 个数据集上，由它排在首位的基座平均比微调后最好的低 0.2 个百分点，"
                        "直接取最大的基座也是如此；微调可能扭转十个百分点的差距"))
+    if result["pairs"]:
+        lines.append(t("of pairs frozen features say little: what two texts are to one another is learnt by tuning, "
+                       "which added some 50 points on one data set",
+                       "对于文本对，冻结特征说明不了多少：两段文本之间的关系要靠微调学会，"
+                       "在一个数据集上微调提升了约 50 个百分点"))
     if result["usual"]:
         lines.append(t("usual for this language on the hub, and not looked at: {u} (add with --model)",
                        "模型站上该语言常用、此次未考察：{u}（用 --model 加入）", u=", ".join(result["usual"])))
@@ -144,9 +149,9 @@ def ranking(result: Result) -> tuple[list[str], list[list[str]]]:
     name = result["metric"]
     how = t("{m}, {k} folds", "{m}，{k} 折", m=naming.metric(name), k=result["folds"]) if result["folds"] > 1 else \
         naming.metric(name) if name else t("score", "分数")
-    head = [t("candidate", "候选"), t("parameters", "参数量"), how, "LogME", t("H-score", "H 分数"), t("took", "用时")]
+    head = [t("candidate", "候选"), t("parameters", "参数量"), how, "LogME", t("took", "用时")]
     rows = [[title(x["name"]), f"{x['parameters'] / 1e6:.0f} M" if x["parameters"] else "–", _score(x["score"]),
-             _plain(x["logme"], 3), _plain(x["h_score"], 2), duration(x["seconds"])] for x in result["candidates"]]
+             _plain(x["logme"]), duration(x["seconds"])] for x in result["candidates"]]
     return head, rows
 
 
@@ -157,8 +162,8 @@ def _score(score: Mapping[str, Any] | None) -> str:
     return f"{naming.number(name, score['value'])} {naming.interval(name, score['low'], score['high'])}"
 
 
-def _plain(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def costs(result: Result) -> tuple[list[str], list[list[str]]]:
