@@ -23,9 +23,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import beside
+
 from weitiao.run import machine
 
-HERE = Path(__file__).resolve().parent
 SETS = ("banking77", "sst2", "clinc150", "waimai-10k", "thucnews-title10", "fewclue-tnews")
 _PAUSE = 0.5  # seconds between two looks at its memory
 _PIECE = re.compile(r"[\u4e00-\u9fff]|[^\s\u4e00-\u9fff]+|\s+")
@@ -44,9 +45,7 @@ def main() -> None:
             kept.write_text(json.dumps(measured(o.root, o.work, rows)))
             print(kept.read_text(), flush=True)
     results = sorted((json.loads(p.read_text()) for p in o.work.glob("*.json")), key=lambda r: r["rows"])
-    path = HERE / "results" / "check_rows.md"
-    path.write_text(page(results), encoding="utf-8")
-    print(path)
+    beside.write("check_rows.md", page(results))
 
 
 def measured(root: Path, work: Path, rows: int) -> dict[str, Any]:
@@ -95,16 +94,16 @@ def made(root: Path, rows: int) -> Iterator[tuple[str, str]]:
         yield "".join(words).strip() or "x", pool[at][1]
 
 
-def page(results: list[dict[str, Any]]) -> str:
+def page(results: list[dict[str, Any]]) -> list[str]:
     lines = ["# What a check costs by the number of rows", "",
-             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core shared with other work: processor time "
-             "says more than the clock. All sections with their defaults, the tokenizer and the labels' model on drawn "
-             "rows among them. Made by `python benchmarks/check_rows.py ROOT WORK --rows …`.", "",
+             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core for the check, other work on the others: "
+             "processor time says more than the clock. All sections with their defaults, the tokenizer and the labels' "
+             "model on drawn rows among them. Made by `python benchmarks/check_rows.py ROOT WORK --rows …`.", "",
              "| rows | file, MB | processor, s | µs a row | clock, s | peak memory, MB | of it its own, MB |",
              "|--:|--:|--:|--:|--:|--:|--:|"]
     lines += [f"| {r['rows']:,} | {r['bytes'] / 1e6:.0f} | {r['cpu']:.0f} | {r['cpu'] / r['rows'] * 1e6:.0f} | "
               f"{r['wall']:.0f} | {r['megabytes']:,} | {r['own']:,} |" for r in results]
-    return "\n".join([*lines, ""])
+    return lines
 
 
 if __name__ == "__main__":
