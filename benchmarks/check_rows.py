@@ -96,7 +96,7 @@ def made(root: Path, rows: int) -> Iterator[tuple[str, str]]:
 
 def page(results: list[dict[str, Any]]) -> list[str]:
     lines = ["# What a check costs by the number of rows", "",
-             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core for the check, other work on the others: "
+             f"{datetime.now(UTC):%Y-%m-%d}, {machine()['processor']}, one core for it, other work on the rest: "
              "processor time says more than the clock. All sections with their defaults, the tokenizer and the labels' "
              "model on drawn rows among them. Made by `python benchmarks/check_rows.py ROOT WORK --rows …`.", "",
              "| rows | file, MB | processor, s | µs a row | clock, s | peak memory, MB | of it its own, MB |",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,8 @@ def test_only_what_is_certain_is_refused(tiny_folder: Path, tmp_path: Path) -> N
     fits.bound(packed, base, tmp_path, "sequence", machine(tmp_path / "c", GB))
 
 
-def test_what_comes_with_the_first_pass_does_not_grow_with_the_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_with_the_first_pass_does_not_grow_with_the_tokens(tmp_path: Path,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients and what libraries allocate once: 1 GB here, a pass of one token 1 MB more, 3,000 tokens 3 GB."""
     passes: list[int] = []
 
@@ -122,9 +124,26 @@ def test_what_comes_with_the_first_pass_does_not_grow_with_the_tokens(monkeypatc
 
     monkeypatch.setattr(fits, "held", held)
     monkeypatch.setattr(fits, "_refuse_above", refuse)
-    rows = type("", (), {"sizes": [(1, 1)] * 3000})
-    fits.check_pass(resolved(), type("", (), {"rows": rows}), [0], list(range(3000)), 0.0, "sequence")  # type: ignore[arg-type]
+    fits.check_pass(resolved(), of_one_token(3000), [0], list(range(3000)), 0.0, "sequence",
+                    machine(tmp_path / "a", 9 * GB))
     assert passes == [1, 1]
+
+
+def of_one_token(count: int) -> Any:
+    """An engine with so many rows."""
+    return type("", (), {"rows": type("", (), {"sizes": [(1, 1)] * count})})
+
+
+def test_what_comes_with_every_pass_does_not_grow_with_the_tokens(tmp_path: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of a large vocabulary: 1 GB in each pass, and 1 MB a token; 3,000 tokens hold 4 GB, not 3,003."""
+    needed: list[float] = []
+    monkeypatch.setattr(fits, "held", lambda _, rows: GB + 1e6 * len(rows))
+    monkeypatch.setattr(fits, "_refuse_above", lambda recipe, engine, long, most, kind, root: needed.append(most))
+    monkeypatch.setattr(fits.memory, "resident", lambda: 0)
+    fits.check_pass(resolved(), of_one_token(3000), [0], list(range(3000)), 0.0, "sequence",
+                    machine(tmp_path / "a", 6 * GB))
+    assert needed == [pytest.approx(GB + 3e9)]
 
 
 def test_where_nothing_fits_a_linear_model_is_named(tiny_folder: Path, tmp_path: Path,
@@ -141,6 +160,7 @@ def test_a_real_limit_of_this_process_refuses(tiny_folder: Path) -> None:
     code = f"""
 import resource, dataclasses
 from pathlib import Path
+from typing import Any
 from weitiao import models
 from weitiao.core import room
 from weitiao.recipe import Recipe

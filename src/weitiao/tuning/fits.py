@@ -33,6 +33,7 @@ from weitiao.tuning.sharded import numbers
 
 _LOOKED_AT = 400  # updates among which the longest pass is looked for
 _AMPLE = 4.0  # times what the formula says, which knows nothing of holes and of a family's peculiarities
+_TIMES = 2  # the shortest pass at least, to see how memory grows
 _SHORT = 64  # tokens of a pass without which nothing is learnt
 _ROOT = Path("/")
 
@@ -139,11 +140,21 @@ def weighed(recipe: Recipe, engine: Engine, steps: int, kind: str, root: Path = 
 
 def check_pass(recipe: Recipe, engine: Engine, short: Sequence[int], long: Sequence[int], moments: float, kind: str,
                root: Path = _ROOT) -> None:
-    """Make the short pass and refuse the long one where it would not fit: memory grows with the padded tokens."""
+    """Make the short pass and refuse the long one where it would not fit: memory grows with the padded tokens.
+
+    What every pass takes and gives back however short it is (the gradient of 262,000 words is most of a short pass of
+    Gemma's) does not grow. Where a refusal may hang on it, a pass of the same rows several times tells it apart.
+    """
     sizes = engine.rows.sizes
     held(engine, short)  # gradients and libraries' own memory come with the first pass and do not grow with the tokens
-    ratio = speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
-    _refuse_above(recipe, engine, long, held(engine, short) * ratio + moments + (memory.resident() or 0), kind, root)
+    once, ratio = held(engine, short), speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
+    there, rest = _room(recipe, root), moments + (memory.resident() or 0)
+    most = once * ratio
+    if there is not None and most + moments > there.bytes and ratio > _TIMES:
+        times = max(_TIMES, min(int(ratio) // _TIMES, int((there.bytes - moments) / once)))
+        several = held(engine, [*short] * times)
+        most = several + (several - once) / (times - 1) * (ratio - times)
+    _refuse_above(recipe, engine, long, most + rest, kind, root)
 
 
 def mapped(engine: Engine, rows: Sequence[int], kind: str) -> float:
