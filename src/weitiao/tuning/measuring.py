@@ -35,7 +35,7 @@ from weitiao.tuning.speed import Seconds, Speed, Stopwatch, Work
 from weitiao.tuning.stage import Ready
 from weitiao.tuning.validate import rows_and_loss
 
-HOLES = 0.125  # times what the longest pass holds: what grows later than here (docs/log.md)
+HOLES = 0.25  # times what the longest pass holds: what grows later than here (docs/log.md)
 _PASSES = 40  # of the schedule
 _BUDGET = 10.0  # seconds of a processor for them
 _FEWEST = 4
