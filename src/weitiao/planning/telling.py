@@ -123,11 +123,11 @@ def notes(result: Result) -> list[str]:
     lines = [t("{n}: {w}", "{n}：{w}", n=x["name"], w=x["unfit"]) for x in result["candidates"] if x["unfit"]]
     # From benchmarks/results/ranking.md, the bases as they were published.
     if result["kind"] == "sequence" and sum(not x["rung"] and x["score"] is not None for x in result["candidates"]) > 1:
-        lines.append(t("how far frozen features can be trusted: on 7 data sets the base that they put first was 0.7 "
-                       "points behind the best tuned one in the mean (3.8 at most), the largest base 19; tuning may "
+        lines.append(t("how far frozen features can be trusted: on 7 data sets the base that they put first was 2.6 "
+                       "points behind the best tuned one in the mean (13.5 at most), the largest base 13; tuning may "
                        "turn ten points round",
-                       "冻结特征的可信程度：在 7 个数据集上，由它排在首位的基座平均比微调后最好的低 0.7 个百分点"
-                       "（最多 3.8），而直接取最大的基座平均低 19；微调可能扭转十个百分点的差距"))
+                       "冻结特征的可信程度：在 7 个数据集上，由它排在首位的基座平均比微调后最好的低 2.6 个百分点"
+                       "（最多 13.5），而直接取最大的基座平均低 13；微调可能扭转十个百分点的差距"))
     if result["pairs"]:
         lines.append(t("of pairs frozen features say little: what two texts are to one another is learnt by tuning, "
                        "which added some 50 points on one data set",
