@@ -106,8 +106,10 @@ def in_turns(sides: Mapping[str, Callable[[], Numbers]], turns: int) -> Turns:
     return got
 
 
-def has_bf16(width: int) -> bool:
-    """Is it worth asking a peer for bf16 on this CPU? On those without such units it runs at a fraction of fp32."""
+def has_bf16(base: Path) -> bool:
+    """Is it worth asking a peer for bf16 on this CPU, with a base of that folder's width? On those without such units
+    it runs at a fraction of fp32."""
+    width = json.loads((base / "config.json").read_text(encoding="utf-8"))["hidden_size"]
     return rates.gain(width) > rates.GAIN
 
 

@@ -32,19 +32,20 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of both sides; without it one of the Trainer, weitiao's default")
     o = parser.parse_args()
-    base = models.find(o.model)
     for data in (folder.resolve() for folder in o.folders):
-        count = str(o.epochs or 1)
-        own = ["--set", f"tune.epochs={o.epochs}"] if o.epochs else []
-        sides = {f"weitiao, {'so many epochs' if o.epochs else 'default recipe'}":
-                     lambda data=data, own=own: ours(data, o.model, *own),
-                 PLAIN: lambda data=data, count=count: trainer(data, base.folder, "--epochs", count)}
-        bf16 = beside.has_bf16(json.loads((base.folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
-        best = ["--group", *(["--bf16"] if bf16 else [])]
-        sides[f"Trainer, {' '.join(best)}"] = lambda data=data, best=best, count=count: trainer(
-            data, base.folder, *best, "--epochs", count)
-        beside.write(f"{datetime.now(UTC):%Y-%m-%d}-classify-{data.name}.md",
-                     page(data, o.model, beside.in_turns(sides, o.turns), count, bf16=bf16))
+        beside.write(f"{datetime.now(UTC):%Y-%m-%d}-classify-{data.name}.md", compared(data, o))
+
+
+def compared(data: Path, o: argparse.Namespace) -> list[str]:
+    """The page of a data set."""
+    base, epochs = models.find(o.model).folder, str(o.epochs or 1)
+    own = ["--set", f"tune.epochs={o.epochs}"] if o.epochs else []
+    bf16 = beside.has_bf16(base)
+    best = ["--group", *(["--bf16"] if bf16 else [])]
+    sides = {f"weitiao, {'so many epochs' if o.epochs else 'default recipe'}": lambda: ours(data, o.model, *own),
+             PLAIN: lambda: trainer(data, base, "--epochs", epochs),
+             f"Trainer, {' '.join(best)}": lambda: trainer(data, base, *best, "--epochs", epochs)}
+    return page(data, o.model, beside.in_turns(sides, o.turns), epochs, bf16=bf16)
 
 
 def ours(data: Path, model: str, *own: str) -> Numbers:

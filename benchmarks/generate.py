@@ -12,7 +12,6 @@ FOLDER (e2e-nlg) holds train.jsonl and test.jsonl with "source" and "target". Th
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def main() -> None:
         best = min(tried, key=lambda size: tried[size])
         sides = {OURS: lambda: beside.predicted(work, rows), LOOP: lambda: generated(work, rows),
                  f"generate(), batches of {best}": lambda: generated(work, rows, "--batch", best)}
-        bf16 = beside.has_bf16(json.loads((model / "config.json").read_text(encoding="utf-8"))["hidden_size"])
+        bf16 = beside.has_bf16(model)
         if bf16:
             sides[f"generate(), batches of {best}, bf16"] = lambda: generated(work, rows, "--batch", best, "--bf16")
         turns = beside.in_turns(sides, o.turns)

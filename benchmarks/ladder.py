@@ -23,7 +23,7 @@ from unittest.mock import patch
 import beside
 from beside import Numbers
 
-from weitiao import pipeline
+from weitiao import models, pipeline
 from weitiao.benching import steps
 from weitiao.core import memory
 from weitiao.recipe import Recipe
@@ -45,20 +45,21 @@ _ROWS, _LONGEST = 4000, 32  # rows that are encoded, at equal distances; and of 
 
 
 @contextmanager
-def only(rung: int, tune: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Have the first so many of `RUNGS` and none above; `tune` as it is then."""
+def only(rung: int) -> Iterator[dict[str, Any]]:
+    """Have the first so many of `RUNGS` and none above; the settings of the recipe's `tune` that go with it."""
+    tune: dict[str, Any] = {}
     with ExitStack() as stack:
         if rung < 1:
             stack.enter_context(patch.object(batches, "WINDOW", 1))
         if rung < 2:
-            tune = {**tune, "micro_batch_tokens": 1 << 30}
+            tune["micro_batch_tokens"] = 1 << 30
         if rung < 3:
             stack.enter_context(patch.object(setup, "Dropout", lambda seed, pooled: Dropout(seed, pooled=False)))
         if rung < 4:
             stack.enter_context(patch.object(embeddings, "applies", lambda base: False))
         if rung < 5:
             stack.enter_context(patch.object(attention, "applies", lambda base: False))
-            tune = {**tune, "precision": "fp32"}
+            tune["precision"] = "fp32"
         yield tune
 
 
@@ -69,7 +70,7 @@ def climbed(folder: Path, rung: int, count: int) -> Numbers:
     known = steps.settled(Recipe.read(run.folder / "recipe.toml"), task, "", count)
     rows = {part: sampled(load(run, part), _ROWS, _LONGEST) for part in ("train", "validation")}
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
-        tune = stack.enter_context(only(rung, {}))
+        tune = stack.enter_context(only(rung))
         made = ready(known, task, rows)
         job = Job(known.updated({"tune": tune}), Path(home), made.model, task, made.rows["train"],
                   made.rows["validation"])
@@ -94,27 +95,19 @@ def ladder(data: Path, o: argparse.Namespace) -> list[str]:
                                   "model": {"name": o.model}, "check": {"mode": "off"}})
         run = Run.create(Path(work) / "run", asked.to_toml(), asked.hash, {"asked": asked.hash})
         resolved = pipeline.begin(asked, run, lambda event: None)
-        config = json.loads((Path(run.folder) / "select" / "decision.json").read_text(encoding="utf-8"))
-        names = RUNGS if beside.has_bf16(_width(resolved.model.name)) else RUNGS[:-1]
+        names = RUNGS if beside.has_bf16(models.find(resolved.model.name).folder) else RUNGS[:-1]
         sides: dict[str, Callable[[], Numbers]] = {
             name: lambda rung=rung: json.loads(beside.timed(
                 [sys.executable, __file__, str(run.folder), "--rung", str(rung), "--updates", str(o.updates)]
             ).out.strip().splitlines()[-1]) for rung, name in enumerate((PLAIN, *(f"+ {name}" for name in names)))}
         turns = beside.in_turns(sides, o.turns)
-    return page(data.name, resolved, turns, o.updates, config)
+    return page(data.name, resolved, turns, o.updates)
 
 
-def _width(model: str) -> int:
-    from weitiao import models
-
-    folder = models.find(model).folder
-    return int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
-
-
-def page(name: str, recipe: Recipe, turns: beside.Turns, count: int, decision: dict[str, Any]) -> list[str]:
+def page(name: str, recipe: Recipe, turns: beside.Turns, count: int) -> list[str]:
     plain = turns[PLAIN]
     return [
-        *beside.head(f"Where the speed of tuning comes from: {name}, {decision['base']['name']}", turns, ()),
+        *beside.head(f"Where the speed of tuning comes from: {name}, {recipe.model.name}", turns, ()),
         f"{count} updates of {recipe.tune.batch_size} rows after {WARM} that do not count, seed {recipe.seed}, at most "
         f"{recipe.model.max_length} tokens a row. Rows a second of a processor; tokens a row with padding; the most "
         "memory that the process held during the updates.", "",

@@ -12,7 +12,6 @@ runs the pipeline: as it comes, row by row, and at its best batch size, chosen a
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ def main() -> None:
         sides = {OURS: lambda: beside.predicted(work, rows), PLAIN: lambda: pipeline(work, rows)}
         if best > 1:
             sides[f"pipeline, batch_size={best}"] = lambda: pipeline(work, rows, "--batch", best)
-        bf16 = beside.has_bf16(json.loads((model / "config.json").read_text(encoding="utf-8"))["hidden_size"])
+        bf16 = beside.has_bf16(model)
         if bf16:
             sides["pipeline, bf16"] = lambda: pipeline(work, rows, "--bf16")
         turns = beside.in_turns(sides, o.turns)

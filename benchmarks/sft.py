@@ -40,7 +40,7 @@ def main() -> None:
         write_rows(o, work)
         sides = {OURS: lambda: ours(work, o.model, o.seed), PLAIN: lambda: trl(work, base, o.seed),
                  GROUPED: lambda: trl(work, base, o.seed, "--group")}
-        bf16 = beside.has_bf16(json.loads((base / "config.json").read_text(encoding="utf-8"))["hidden_size"])
+        bf16 = beside.has_bf16(base)
         if bf16:
             sides["SFTTrainer, bf16, group_by_length"] = lambda: trl(work, base, o.seed, "--group", "--bf16")
         turns = beside.in_turns(sides, o.turns)

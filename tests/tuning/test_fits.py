@@ -144,6 +144,11 @@ def test_what_comes_with_every_pass_does_not_grow_with_the_tokens(tmp_path: Path
     fits.check_pass(resolved(), of_one_token(3000), [0], list(range(3000)), 0.0, "sequence",
                     machine(tmp_path / "a", 6 * GB))
     assert needed == [pytest.approx(GB + 3e9)]
+    for nothing_to_learn in (0.0, float("inf")):  # no more than the pass before held; memory ran out
+        monkeypatch.setattr(fits, "held", lambda _, rows, x=nothing_to_learn: x)
+        fits.check_pass(resolved(), of_one_token(3000), [0], list(range(3000)), 9.0 * GB, "sequence",
+                        machine(tmp_path / str(nothing_to_learn), 6 * GB))
+        assert needed.pop() == nothing_to_learn + 9.0 * GB
 
 
 def test_where_nothing_fits_a_linear_model_is_named(tiny_folder: Path, tmp_path: Path,
@@ -160,7 +165,6 @@ def test_a_real_limit_of_this_process_refuses(tiny_folder: Path) -> None:
     code = f"""
 import resource, dataclasses
 from pathlib import Path
-from typing import Any
 from weitiao import models
 from weitiao.core import room
 from weitiao.recipe import Recipe

@@ -150,7 +150,7 @@ def check_pass(recipe: Recipe, engine: Engine, short: Sequence[int], long: Seque
     once, ratio = held(engine, short), speed.work([long], sizes)[2] / speed.work([short], sizes)[2]
     there, rest = _room(recipe, root), moments + (memory.resident() or 0)
     most = once * ratio
-    if there is not None and most + moments > there.bytes and ratio > _TIMES:
+    if there is not None and most + moments > there.bytes and ratio > _TIMES and 0 < once < np.inf:
         times = max(_TIMES, min(int(ratio) // _TIMES, int((there.bytes - moments) / once)))
         several = held(engine, [*short] * times)
         most = several + (several - once) / (times - 1) * (ratio - times)
